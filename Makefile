@@ -1,0 +1,45 @@
+# make demo and make test do all their set-up themselves; they need Python 3.11 or newer and make.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+SECONDS ?= 0
+
+.PHONY: demo test lint types bench check-python clean
+
+check-python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "rfid-gateway needs Python 3.11 or newer; call make PYTHON=python3.11")'
+
+$(VENV)/.demo: pyproject.toml | check-python
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --editable '.[demo]'
+	@touch $@
+
+$(VENV)/.dev: pyproject.toml | check-python
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	@touch $@ $(VENV)/.demo
+
+demo: $(VENV)/.demo  ## a warehouse without hardware, until Ctrl-C (SECONDS=20 ends by itself)
+	@$(BIN)/rfid-gateway demo --seconds $(SECONDS)
+
+test: $(VENV)/.dev servers  ## what CI runs
+	$(BIN)/python -m pytest
+
+.PHONY: servers
+servers:  ## the servers that tests start for themselves: installed where we may
+	@sh .ci/servers
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+	$(BIN)/codespell
+
+types: $(VENV)/.dev
+	$(BIN)/mypy
+
+bench: $(VENV)/.dev
+	@for file in benchmarks/[a-z]*.py; do $(BIN)/python $$file || exit 1; done
+
+clean:
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,1 @@
+"""Serial readers: one file per protocol."""

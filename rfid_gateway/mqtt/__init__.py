@@ -1,0 +1,1 @@
+"""The only importer of paho: publisher, topics, directory feed."""

@@ -1,0 +1,1 @@
+"""Shipments: the entries of the directory and their sources. Knows no SQL (see `store`)."""

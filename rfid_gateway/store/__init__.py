@@ -1,0 +1,1 @@
+"""The only place that knows SQLite: schema and migrations, outbox, history, directory, saved observation state."""

@@ -1,0 +1,1 @@
+"""Simulated readers on real wire protocols, for testers, tests and the demo."""

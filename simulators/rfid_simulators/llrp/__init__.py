@@ -1,0 +1,1 @@
+"""A simulated LLRP reader on TCP, with an encoder of its own."""

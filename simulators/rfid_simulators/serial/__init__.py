@@ -1,0 +1,1 @@
+"""Simulated serial readers on a pty or TCP."""

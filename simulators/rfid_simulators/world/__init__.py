@@ -1,0 +1,1 @@
+"""A simulated warehouse: doors, antennas, tags and their paths. Seeded, deterministic, pure."""
