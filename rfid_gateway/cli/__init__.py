@@ -1,1 +1,56 @@
 """The command line: one file per command group, and the only place that prints."""
+
+import importlib
+import sys
+
+import click
+
+from rfid_gateway.config import ConfigError
+
+_COMMANDS = {
+    "run": "rfid_gateway.cli.run:run",
+    "demo": "rfid_gateway.cli.demo:demo",
+    "check": "rfid_gateway.cli.check:check",
+    "status": "rfid_gateway.cli.status:status",
+    "decode": "rfid_gateway.cli.decode:decode",
+    "shipments": "rfid_gateway.cli.shipments:shipments",
+    "events": "rfid_gateway.cli.events:events",
+    "trace": "rfid_gateway.cli.events:trace",
+    "version": "rfid_gateway.cli.version:version",
+}
+
+
+class _LazyGroup(click.Group):
+    """Imports a command's module when it is called, so that `decode` does not pay for MQTT and SQLite."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        if cmd_name not in _COMMANDS:
+            return None
+        module, _, name = _COMMANDS[cmd_name].partition(":")
+        command: click.Command = getattr(importlib.import_module(module), name)
+        return command
+
+
+@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+def cli() -> None:
+    """Read RFID tags, find their shipments, publish location events over MQTT."""
+
+
+def main() -> None:
+    """Run the command line; the exit code is 0 for done, 1 for failed, 2 for wrong use or configuration."""
+    try:
+        cli(standalone_mode=False)
+    except click.exceptions.Exit as leave:
+        sys.exit(leave.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except click.Abort:
+        sys.exit(1)
+    except ConfigError as error:
+        for mistake in error.mistakes:
+            click.echo(mistake, err=True)
+        sys.exit(2)

@@ -1,0 +1,46 @@
+"""The `--config` option and the drivers that are installed: what several commands need first."""
+
+from collections.abc import Callable
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any
+
+import click
+
+from rfid_gateway import config
+from rfid_gateway.driver import DriverType
+
+DEFAULT = "/etc/rfid-gateway/gateway.toml"
+
+
+def config_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command its `--config FILE` option."""
+    return click.option(
+        "--config",
+        "config_file",
+        type=click.Path(dir_okay=False, path_type=Path),
+        default=DEFAULT,
+        envvar="RFID_GATEWAY_CONFIG",
+        show_default=True,
+        help="Configuration file.",
+    )(command)
+
+
+def installed_drivers() -> dict[str, DriverType]:
+    """All drivers that this Python installation offers, by name."""
+    return {entry.name: entry.load() for entry in entry_points(group="rfid_gateway.drivers")}
+
+
+def load(file: Path) -> config.Config:
+    """Read and check a configuration file.
+
+    Raises:
+        config.ConfigError: the file cannot be read or has mistakes; ends the program with exit code 2.
+    """
+    try:
+        text = file.read_text(encoding="utf-8")
+    except OSError as error:
+        raise config.ConfigError([f"{file}: {error.strerror}"]) from error
+    except UnicodeDecodeError as error:
+        raise config.ConfigError([f"{file}: byte {error.start} is not UTF-8"]) from error
+    return config.parse(text, str(file), installed_drivers())

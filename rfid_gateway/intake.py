@@ -1,0 +1,116 @@
+"""The one bounded queue: from the readers' threads (and the directory feed) to the pipeline.
+
+While there is room, items wait in the order in which they came. When the tag reads that wait reach the limit, further
+reports of a reader are merged per EPC and antenna until the pipeline has caught up: counts are added, the first time,
+the strongest signal and the last time are kept. So detail is lost and counted, a tag never; and what waits is bounded
+by the number of tags in the field, whatever the rate.
+"""
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from threading import Condition
+
+from rfid_gateway.reads import ReaderItem, TagRead, TagReport
+
+
+@dataclass(frozen=True, slots=True)
+class DirectoryMessage:
+    """A message of the directory feed, on its way to the pipeline."""
+
+    shipment_id: str
+    payload: bytes
+    """Empty: the entry is deleted."""
+    acknowledge: Callable[[], None]
+    """Called by the pipeline once the entry is committed; until then the broker keeps the message for us."""
+
+
+Item = ReaderItem | DirectoryMessage
+
+
+class Intake:
+    """The queue. Owners: every producer may put, the pipeline alone drains.
+
+    It has a lock, in its condition, because several threads share it and merging touches what waits.
+    """
+
+    def __init__(self, limit: int) -> None:
+        """Make an empty queue in which at most `limit` tag reads wait unmerged."""
+        self._limit = limit
+        self._condition = Condition()
+        self._items: deque[Item] = deque()
+        self._waiting_reads = 0
+        self._merging: dict[str, _MergedReport] = {}
+        self._merged_reads = 0
+
+    @property
+    def merged_reads(self) -> int:
+        """Tag reads that lost their detail so far because the pipeline was behind."""
+        return self._merged_reads
+
+    def put(self, item: Item) -> None:
+        """Hand an item over; never blocks, never refuses, never loses a tag."""
+        with self._condition:
+            if isinstance(item, TagReport):
+                self._put_report(item)
+            else:
+                self._items.append(item)
+            self._condition.notify()
+
+    def drain(self, timeout_s: float) -> list[Item]:
+        """Take everything that waits; waits up to `timeout_s` for the first item."""
+        with self._condition:
+            if not self._items and not self._merging:
+                self._condition.wait(timeout_s)
+            items = list(self._items)
+            items.extend(merged.report() for merged in self._merging.values())
+            self._items.clear()
+            self._merging.clear()
+            self._waiting_reads = 0
+            return items
+
+    def wake(self) -> None:
+        """Let a waiting drain return now."""
+        with self._condition:
+            self._condition.notify()
+
+    def _put_report(self, report: TagReport) -> None:
+        merging = self._merging.get(report.reader_id)
+        if merging is None and self._waiting_reads + len(report.tag_reads) <= self._limit:
+            self._items.append(report)
+            self._waiting_reads += len(report.tag_reads)
+            return
+        if merging is None:
+            merging = self._merging[report.reader_id] = _MergedReport(report)
+        merging.add(report)
+        self._merged_reads += len(report.tag_reads)
+
+
+class _MergedReport:
+    """Reports of one reader merged per EPC and antenna. Owner: the intake."""
+
+    def __init__(self, first: TagReport) -> None:
+        self._latest = first
+        self._reads: dict[tuple[str, int], TagRead] = {}
+
+    def add(self, report: TagReport) -> None:
+        # The offset may differ from report to report; within the moment that a queue is full it does not.
+        self._latest = report
+        for read in report.tag_reads:
+            key = (read.epc, read.antenna_id)
+            known = self._reads.get(key)
+            self._reads[key] = read if known is None else merge(known, read)
+
+    def report(self) -> TagReport:
+        return replace(self._latest, tag_reads=tuple(self._reads.values()))
+
+
+def merge(known: TagRead, later: TagRead) -> TagRead:
+    """One tag read that stands for two of the same tag at the same antenna."""
+    stronger = later if (later.peak_rssi or -999.0) > (known.peak_rssi or -999.0) else known
+    return stronger._replace(
+        first_seen=min(known.first_seen, later.first_seen),
+        last_seen=max(known.last_seen, later.last_seen),
+        tag_seen_count=known.tag_seen_count + later.tag_seen_count,
+        tid=later.tid or known.tid,
+    )

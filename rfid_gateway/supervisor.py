@@ -1,0 +1,110 @@
+"""Keeps one reader going, for ever: runs its driver, and after an error again, with a back-off that grows.
+
+One reader's trouble never reaches another: each has its own thread, its own driver and its own back-off.
+"""
+
+import random
+from dataclasses import dataclass
+from threading import Event, Thread
+
+import structlog
+
+from rfid_gateway.clock import Clock
+from rfid_gateway.config import ReaderConfig
+from rfid_gateway.driver import Driver, Emit, ReaderBusyError, ReaderError
+from rfid_gateway.reads import ReaderItem, ReaderState, ReaderStatus
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class BackoffPolicy:
+    """How long to wait before another attempt: doubling from `first_us` up to `limit_us`, with jitter."""
+
+    first_us: int
+    limit_us: int
+
+    def delay(self, failures: int, luck: float) -> int:
+        """Microseconds to wait after so many failures in a row (at least one).
+
+        Args:
+            failures: attempts in a row that failed.
+            luck: 0 to 1, spreads the readers of a site that lost power together over half the delay.
+        """
+        full = min(self.limit_us, self.first_us << min(failures - 1, 30))
+        return int(full * (0.5 + 0.5 * luck))
+
+
+RETRY = BackoffPolicy(first_us=1_000_000, limit_us=60_000_000)
+BUSY = BackoffPolicy(first_us=30_000_000, limit_us=60_000_000)
+"""Another client holds the reader: knocking more often makes some readers refuse for longer."""
+HEALTHY_US = 60_000_000
+"""An attempt that read for this long ends a row of failures. Less would let a reader that accepts and drops us at
+once be called every second for ever."""
+
+
+class ReaderSupervisor:
+    """One reader with its thread `reader-<id>`, which owns the driver and all the state in here."""
+
+    def __init__(self, reader: ReaderConfig, emit: Emit, clock: Clock) -> None:
+        self._reader = reader
+        self._emit = emit
+        self._clock = clock
+        self._driver: Driver = reader.driver(reader.id, reader.options, clock)
+        self._closing = Event()
+        self._online_since: int | None = None
+        # Daemon: a driver that does not come back from the system must not keep the program from ending.
+        self._thread = Thread(target=self.run, name=f"reader-{reader.id}", daemon=True)
+
+    def start(self) -> None:
+        """Start the reader's thread."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """Ask the reader to end; `join` waits for it."""
+        self._closing.set()
+        self._driver.close()
+
+    def join(self, timeout_s: float) -> bool:
+        """Wait for the thread; False if it did not end in time."""
+        self._thread.join(timeout_s)
+        return not self._thread.is_alive()
+
+    def run(self) -> None:
+        """Run the driver until closed, backing off after each error."""
+        failures = 0
+        while not self._closing.is_set():
+            self._online_since = None
+            self._say(ReaderState.CONNECTING, "")
+            policy, state = RETRY, ReaderState.OFFLINE
+            try:
+                self._driver.run(self._receive)
+                detail = "the reader ended the connection"
+            except ReaderBusyError as error:
+                policy, state, detail = BUSY, ReaderState.BUSY, str(error)
+            except ReaderError as error:
+                detail = str(error)
+            except Exception as error:  # a bug in a driver stops its reader for a while, never the warehouse
+                log.exception("reader.bug", reader=self._reader.id)
+                detail = f"internal error, please report it: {error!r}"
+            if self._closing.is_set():
+                break
+            failures = 1 if self._was_healthy() else failures + 1
+            delay_us = policy.delay(failures, random.random())  # noqa: S311 - jitter, not a secret
+            log.warning("reader.down", reader=self._reader.id, reason=detail, retry_s=round(delay_us / 1e6, 1))
+            self._say(state, detail)
+            self._closing.wait(delay_us / 1e6)
+        self._say(ReaderState.OFFLINE, "the gateway was stopped")
+
+    def _was_healthy(self) -> bool:
+        return self._online_since is not None and self._clock.monotonic_us() - self._online_since >= HEALTHY_US
+
+    def _receive(self, item: ReaderItem) -> None:
+        if isinstance(item, ReaderStatus):
+            if item.state is ReaderState.ONLINE and self._online_since is None:
+                self._online_since = self._clock.monotonic_us()
+            log.info("reader.state", reader=item.reader_id, state=item.state.value, detail=item.detail)
+        self._emit(item)
+
+    def _say(self, state: ReaderState, detail: str) -> None:
+        self._emit(ReaderStatus(self._reader.id, self._clock.utc_us(), state, detail))

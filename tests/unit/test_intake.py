@@ -1,0 +1,66 @@
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rfid_gateway.intake import Intake, merge
+from rfid_gateway.reads import ReaderState, ReaderStatus, TagRead, TagReport
+
+
+def read(epc: str, antenna: int, at: int, rssi: float | None = -60.0, count: int = 1) -> TagRead:
+    return TagRead(epc, antenna, at, at, rssi, count)
+
+
+def report(reader_id: str, at: int, *reads: TagRead) -> TagReport:
+    return TagReport(reader_id, at, at, reads)
+
+
+def test_items_come_out_in_the_order_in_which_they_went_in() -> None:
+    intake = Intake(limit=1000)
+    status = ReaderStatus("a", 1, ReaderState.ONLINE)
+    first, second = report("a", 1, read("AA", 1, 1)), report("b", 2, read("BB", 1, 2))
+    for item in (first, status, second):
+        intake.put(item)
+    assert intake.drain(0) == [first, status, second]
+    assert intake.drain(0) == []
+
+
+def test_a_full_queue_merges_the_detail_and_keeps_every_tag() -> None:
+    intake = Intake(limit=1)
+    intake.put(report("a", 1, read("AA", 1, 1)))
+    intake.put(report("a", 2, read("AA", 1, 2, -70.0), read("BB", 2, 2)))
+    intake.put(report("a", 3, read("AA", 1, 3, -50.0, count=4)))
+    first, merged = intake.drain(0)
+    assert isinstance(first, TagReport)
+    assert isinstance(merged, TagReport)
+    assert set(merged.tag_reads) == {read("BB", 2, 2), TagRead("AA", 1, 2, 3, -50.0, 5)}
+    assert intake.merged_reads == 3
+
+
+def test_a_reader_that_is_being_merged_stays_in_order() -> None:
+    intake = Intake(limit=2)
+    intake.put(report("a", 1, read("AA", 1, 1), read("BB", 1, 1)))
+    intake.put(report("a", 2, read("CC", 1, 2)))
+    intake.put(report("b", 3, read("DD", 1, 3)))
+    reports = [item for item in intake.drain(0) if isinstance(item, TagReport)]
+    assert [(r.reader_id, r.received_at) for r in reports] == [("a", 1), ("a", 2), ("b", 3)]
+
+
+def test_a_read_without_signal_strength_never_hides_one_with() -> None:
+    assert merge(read("AA", 1, 1, None), read("AA", 1, 2, -80.0)).peak_rssi == -80.0
+    assert merge(read("AA", 1, 1, -80.0), read("AA", 1, 2, None)).peak_rssi == -80.0
+
+
+@given(
+    st.integers(0, 20),
+    st.lists(st.tuples(st.sampled_from("ab"), st.sampled_from(["AA", "BB", "CC"]), st.integers(1, 2)), max_size=60),
+)
+def test_whatever_the_limit_no_tag_and_no_count_is_lost(limit: int, arrivals: list[tuple[str, str, int]]) -> None:
+    intake = Intake(limit)
+    for at, (reader_id, epc, antenna) in enumerate(arrivals):
+        intake.put(report(reader_id, at, read(epc, antenna, at)))
+    counts: dict[tuple[str, str, int], int] = {}
+    for item in intake.drain(0):
+        assert isinstance(item, TagReport)
+        for tag_read in item.tag_reads:
+            key = (item.reader_id, tag_read.epc, tag_read.antenna_id)
+            counts[key] = counts.get(key, 0) + tag_read.tag_seen_count
+    assert counts == {key: arrivals.count(key) for key in set(arrivals)}
