@@ -1,0 +1,81 @@
+"""Opening the store: one connection for each thread, with everything that is kept on disk."""
+
+from contextlib import AbstractContextManager
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from rfid_gateway.store.database import Database
+from rfid_gateway.store.directory import Directory
+from rfid_gateway.store.history import History
+from rfid_gateway.store.observation_state import ObservationState
+from rfid_gateway.store.outbox import Outbox
+from rfid_gateway.store.schema import migrate, require_current
+from rfid_gateway.store.unbound import Unbound
+from rfid_gateway.store.unit_states import UnitStates
+
+
+class Store:
+    """All that the gateway keeps, through one connection; owned by the thread that opened it, and only used there.
+
+    Every method may raise StoreError. Every method that writes is a transaction by itself, or part of
+    `transaction()` where it is called inside.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self.outbox = Outbox(database)
+        self.directory = Directory(database)
+        self.history = History(database, self.directory)
+        self.unbound = Unbound(database)
+        self.observation_state = ObservationState(database)
+        self.unit_states = UnitStates(database)
+
+    def transaction(self) -> AbstractContextManager[None]:
+        """Commit what is written inside, durably and at once, or nothing of it if the block raises.
+
+        It holds the write lock from its beginning, so keep it short: one drain of the queue.
+        """
+        return self._database.transaction()
+
+    def close(self) -> None:
+        """Close the connection; what was not committed is undone."""
+        self._database.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def open_store(path: Path) -> Store:
+    """Open the gateway's database, make it where there is none, and bring its schema up to date.
+
+    Raises:
+        StoreError: in words, with the file's name; NewerSchemaError where a newer rfid-gateway wrote it.
+    """
+    database = Database(path, "rwc")
+    try:
+        migrate(database)
+    except BaseException:
+        database.close()
+        raise
+    return Store(database)
+
+
+def open_existing_store(path: Path) -> Store:
+    """Open a database beside the gateway that runs on it: makes nothing and changes no schema.
+
+    Raises:
+        StoreError: where there is none, or its schema is not of this version.
+    """
+    database = Database(path, "rw")
+    try:
+        require_current(database)
+    except BaseException:
+        database.close()
+        raise
+    return Store(database)

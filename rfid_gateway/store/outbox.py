@@ -1,0 +1,129 @@
+"""The outbox: committed events that the broker has not acknowledged yet, in the order of their sequence."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from rfid_gateway.store import meta
+from rfid_gateway.store.database import Database
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxEvent:
+    """An event to be committed. Its sequence follows from the commit, so the payload is built by `encode`."""
+
+    event_id: str
+    event_time: int
+    """UTC, microseconds."""
+    epc: str
+    shipment_id: str
+    biz_step: str | None
+    direction: str | None
+    verdict: str
+    read_point: str
+    topic: str
+    encode: Callable[[int], bytes]
+    """Builds the payload for the sequence that the event gets; called at most once more than it is committed."""
+    logistic_unit: str | None = None
+    """SSCC, 18 digits."""
+
+
+class OutboxRow(NamedTuple):
+    """A committed event that waits to be published."""
+
+    sequence: int
+    event_id: str
+    event_time: int
+    """UTC, microseconds."""
+    topic: str
+    payload: bytes
+
+
+class Outbox:
+    """Events from their commit to their PUBACK. Shares its connection's owner."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def append(self, events: Iterable[OutboxEvent]) -> tuple[OutboxRow, ...]:
+        """Commit events with the next sequences, without gaps, and return those that were new.
+
+        An event whose id is there already is the same observation committed before: it is passed over and takes no
+        sequence. Inside `Store.transaction` the sequences count only if that commits.
+        """
+        with self._database.transaction():
+            first = meta.read(self._database, "next_sequence")
+            rows: list[OutboxRow] = []
+            for event in events:
+                sequence = first + len(rows)
+                payload = event.encode(sequence)
+                if self._insert(event, sequence, payload):
+                    rows.append(OutboxRow(sequence, event.event_id, event.event_time, event.topic, payload))
+            if rows:
+                self._database.change_many(
+                    "INSERT INTO outbox (sequence) VALUES (?)", ((row.sequence,) for row in rows)
+                )
+                meta.add(self._database, "next_sequence", len(rows))
+                meta.add(self._database, "backlog", len(rows))
+        return tuple(rows)
+
+    def _insert(self, event: OutboxEvent, sequence: int, payload: bytes) -> bool:
+        changed = self._database.change(
+            """INSERT INTO events (sequence, event_id, event_time, epc, logistic_unit, shipment_id, biz_step,
+                                   direction, verdict, read_point, topic, payload)
+               VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (event_id) DO NOTHING""",
+            (
+                sequence,
+                event.event_id,
+                event.event_time,
+                event.epc,
+                event.logistic_unit,
+                event.shipment_id,
+                event.biz_step,
+                event.direction,
+                event.verdict,
+                event.read_point,
+                event.topic,
+                payload,
+            ),
+        )
+        return changed == 1
+
+    def unpublished(self, after_sequence: int, limit: int) -> list[OutboxRow]:
+        """At most `limit` waiting events with a higher sequence than the given one, in order (0: from the first)."""
+        # CROSS JOIN fixes the order of the loops: along the outbox, never along the history.
+        rows = self._database.rows(
+            """SELECT sequence, event_id, event_time, topic, payload
+               FROM outbox CROSS JOIN events USING (sequence)
+               WHERE outbox.sequence > ? ORDER BY outbox.sequence LIMIT ?""",
+            (after_sequence, limit),
+        )
+        return [OutboxRow._make(row) for row in rows]
+
+    def published(self, sequences: Sequence[int], at: int) -> None:
+        """Take events out of the outbox that the broker has acknowledged, in one commit.
+
+        `at` is UTC in microseconds. A sequence that has left already is passed over: a PUBACK may come twice.
+        """
+        with self._database.transaction():
+            left = self._database.change_many(
+                "DELETE FROM outbox WHERE sequence = ?", ((sequence,) for sequence in sequences)
+            )
+            self._database.change_many(
+                "UPDATE events SET published_at = ? WHERE sequence = ? AND published_at IS NULL",
+                ((at, sequence) for sequence in sequences),
+            )
+            meta.add(self._database, "backlog", -left)
+
+    def backlog(self) -> int:
+        """How many events wait; counted as they come and go, so it is quick with millions."""
+        return meta.read(self._database, "backlog")
+
+    def oldest(self) -> OutboxRow | None:
+        """The event that has waited longest, or None when nothing waits."""
+        rows = self.unpublished(0, 1)
+        return rows[0] if rows else None
+
+    def next_sequence(self) -> int:
+        """The sequence that the next new event gets; certain only inside a transaction."""
+        return meta.read(self._database, "next_sequence")
