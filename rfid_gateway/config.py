@@ -20,6 +20,7 @@ from rfid_gateway import toml_lines
 from rfid_gateway.driver import DriverOptions, DriverType
 from rfid_gateway.events import vocabulary
 from rfid_gateway.mqtt.settings import MqttSettings
+from rfid_gateway.observe.rules import DoorRules, ZoneRules, check_together
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
 """Site, gateway, reader, zone and door names: they become MQTT topic levels."""
@@ -54,6 +55,9 @@ class GatewayTable(_Table):
     id: Name = Field(description="name of this gateway, unique in the site")
     state_dir: str = Field(default="/var/lib/rfid-gateway", description="folder of the database")
     time_zone: str = Field(default="UTC", description="IANA name; gives events their local offset")
+    gln: Annotated[str, Field(pattern=r"^[0-9]{13}$")] | None = Field(
+        default=None, description="GLN of the party that numbers the despatch advices"
+    )
     queue_reads: int = Field(default=200_000, ge=1000, description="tag reads that may wait before detail is merged")
 
 
@@ -78,6 +82,18 @@ class Zone(_Table):
     depart_after_s: float = Field(default=30.0, gt=0)
     hysteresis_db: float = Field(default=6.0, ge=0)
 
+    @property
+    def rules(self) -> ZoneRules:
+        """The zone as observation knows it; ValueError where its settings contradict each other."""
+        return ZoneRules(
+            zone=self.id,
+            antennas=frozenset(map(antenna_of, self.antennas)),
+            min_reads=self.min_reads,
+            min_rssi=self.min_rssi_dbm,
+            depart_after=_us(self.depart_after_s),
+            hysteresis_db=self.hysteresis_db,
+        )
+
 
 class Door(_Table):
     """One `[[doors]]` table."""
@@ -88,9 +104,23 @@ class Door(_Table):
     read_point: Uri
     into: Step | None = Field(default=None, alias="in", description="event when a tag comes in")
     out: Step | None = Field(default=None, description="event when a tag goes out")
-    rssi_floor_dbm: float | None = Field(default=None, le=0)
+    rssi_floor_dbm: float = Field(default=-75.0, le=0)
     quiet_s: float = Field(default=2.0, gt=0)
     cap_s: float = Field(default=15.0, gt=0)
+    min_confidence: float = Field(default=0.9, ge=0.5, lt=1)
+
+    @property
+    def rules(self) -> DoorRules:
+        """The door as observation knows it; ValueError where its settings contradict each other."""
+        return DoorRules(
+            door=self.id,
+            inside=frozenset(map(antenna_of, self.inside)),
+            outside=frozenset(map(antenna_of, self.outside)),
+            rssi_floor=self.rssi_floor_dbm,
+            quiet=_us(self.quiet_s),
+            cap=_us(self.cap_s),
+            min_confidence=self.min_confidence,
+        )
 
 
 class ShipmentsTable(_Table):
@@ -153,6 +183,10 @@ def antenna_of(text: str) -> tuple[str, int]:
     if not antenna.isdecimal() or int(antenna) < 1:
         raise ValueError(f"{text!r}: expected reader:antenna with the antenna counted from 1, such as dock-1:2")
     return reader_id, int(antenna)
+
+
+def _us(seconds: float) -> int:
+    return round(seconds * 1_000_000)
 
 
 def parse(text: str, name: str, drivers: Mapping[str, DriverType]) -> Config:
@@ -234,21 +268,17 @@ def _with_driver(reader: Reader, drivers: Mapping[str, DriverType]) -> ReaderCon
 
 def _mistakes_of_meaning(config: Config) -> Iterator[_Mistake]:
     """What each table alone cannot know: names used twice, antennas of no reader, steps that CBV does not know."""
-    for table, names in (
-        ("readers", [reader.id for reader in config.readers]),
-        ("zones", [zone.id for zone in config.zones]),
-        ("doors", [door.id for door in config.doors]),
-    ):
-        for index, name in enumerate(names):
-            if name in names[:index]:
-                yield (table, index, "id"), f"{name!r} is used twice; every one of the {table} needs its own"
+    names = [reader.id for reader in config.readers]
+    for index, name in enumerate(names):
+        if name in names[:index]:
+            yield ("readers", index, "id"), f"{name!r} is used twice; every reader needs its own"
     if config.gateway.time_zone not in available_timezones():
         hint = nearest(config.gateway.time_zone, available_timezones())[:60]
         yield ("gateway", "time_zone"), f"{config.gateway.time_zone!r} is no IANA time zone{hint}"
     if not config.zones and not config.doors:
         yield (), "neither [[zones]] nor [[doors]]: tag reads would lead to nothing"
-    yield from _mistakes_of_antennas(config)
-    yield from _antennas_in_two_places(config)
+    antennas = list(_mistakes_of_antennas(config))
+    yield from antennas or _mistakes_of_rules(config)
     yield from _mistakes_of_steps(config)
 
 
@@ -273,15 +303,25 @@ def _mistakes_of_antennas(config: Config) -> Iterator[_Mistake]:
             yield path, f"{doubled[0]!r} stands there twice"
 
 
-def _antennas_in_two_places(config: Config) -> Iterator[_Mistake]:
-    zone_antennas: dict[str, str] = {}
-    for index, zone in enumerate(config.zones):
-        for text in zone.antennas:
-            if (other := zone_antennas.setdefault(text, zone.id)) != zone.id:
-                yield ("zones", index, "antennas"), f"{text!r} belongs to zone {other!r} already"
-    for index, door in enumerate(config.doors):
-        if both := set(door.inside) & set(door.outside):
-            yield ("doors", index, "outside"), f"{min(both)!r} is also on the inside"
+def _mistakes_of_rules(config: Config) -> Iterator[_Mistake]:
+    """What observation itself refuses: settings of one place or of two that contradict each other."""
+    places: list[tuple[str, int, Zone | Door]] = [
+        *(("zones", index, zone) for index, zone in enumerate(config.zones)),
+        *(("doors", index, door) for index, door in enumerate(config.doors)),
+    ]
+    zones: tuple[ZoneRules, ...] = ()
+    doors: tuple[DoorRules, ...] = ()
+    for table, index, place in places:
+        try:
+            rules = place.rules
+            if isinstance(rules, ZoneRules):
+                zones += (rules,)
+            else:
+                doors += (rules,)
+            check_together(zones, doors)
+        except ValueError as error:
+            yield (table, index), str(error)
+            return
 
 
 def _mistakes_of_steps(config: Config) -> Iterator[_Mistake]:

@@ -20,6 +20,11 @@ Find = Callable[[Sequence[str]], tuple[Shipment, Unit] | None]
 """Looks the first of several keys up that the directory knows."""
 
 
+_DAY_US = 86_400_000_000
+_OLDEST_US = 366 * _DAY_US
+_FUTURE_US = _DAY_US
+
+
 @dataclass(frozen=True, slots=True)
 class Bound:
     """An observation whose tag is known: the event, and the unit that it is about."""
@@ -43,20 +48,23 @@ class Resolver:
             return observation.door in self._doors and (undecided or self._step(observation) is not None)
         return self._step(observation) is not None
 
-    def bind(self, observation: Observation, found: tuple[Shipment, Unit], last_direction: str | None) -> Bound:
+    def bind(
+        self, observation: Observation, found: tuple[Shipment, Unit], last_direction: str | None, now: int
+    ) -> Bound:
         """Make the location event of an observation.
 
         Args:
             observation: one that `concerns` us.
             found: the directory's answer for the tag.
             last_direction: which way this unit last went through a door; None if never.
+            now: the gateway's UTC in microseconds.
         """
         shipment, unit = found
         place = self._place(observation)
         step = self._step(observation)
         passage = observation if isinstance(observation, Passage) else None
         decoded = decode(observation.epc)
-        at = observation.ended if isinstance(observation, Passage) else observation.at
+        at = _plausible(time_of(observation), now)
         event = LocationEvent(
             event_time=at,
             time_zone_offset=time_zone_offset(at, self._zone_info),
@@ -96,6 +104,11 @@ class Resolver:
         return zone.departed if observation.change is Presence.DEPARTED else zone.arrived
 
 
+def time_of(observation: Observation) -> int:
+    """When it happened (UTC, microseconds): a passage when its tag was read last."""
+    return observation.ended if isinstance(observation, Passage) else observation.at
+
+
 def keys_of(observation: Observation) -> tuple[str, ...]:
     """The directory keys that a tag may be known by, the most specific first."""
     tid = [f"tid:{observation.tid}"] if observation.tid else []
@@ -128,6 +141,11 @@ def _verdict(passage: Passage | None, shipment: Shipment, last_direction: str | 
         return "returned" if last_direction == Direction.OUT else "ok"
     planned = shipment.planned_door
     return "wrong_door" if planned is not None and planned != passage.door else "ok"
+
+
+def _plausible(at: int, now: int) -> int:
+    """The time itself, or now where a reader's clock went so far astray that no date could be right."""
+    return at if now - _OLDEST_US <= at <= now + _FUTURE_US else now
 
 
 def _sscc(key: str | None) -> str | None:

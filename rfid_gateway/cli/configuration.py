@@ -9,6 +9,8 @@ import click
 
 from rfid_gateway import config
 from rfid_gateway.driver import DriverType
+from rfid_gateway.store.connection import Store, open_existing_store
+from rfid_gateway.store.database import StoreError
 
 DEFAULT = "/etc/rfid-gateway/gateway.toml"
 
@@ -44,3 +46,15 @@ def load(file: Path) -> config.Config:
     except UnicodeDecodeError as error:
         raise config.ConfigError([f"{file}: byte {error.start} is not UTF-8"]) from error
     return config.parse(text, str(file), installed_drivers())
+
+
+def existing_store(configuration: config.Config) -> Store:
+    """Open the gateway's database beside the running gateway.
+
+    Raises:
+        click.ClickException: there is none yet, or it is of another version.
+    """
+    try:
+        return open_existing_store(configuration.database)
+    except StoreError as error:
+        raise click.ClickException(str(error)) from error

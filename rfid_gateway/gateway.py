@@ -1,0 +1,216 @@
+"""The pipeline: from what readers and the order backend send to committed events. Owner: the thread `pipeline`.
+
+reader-<id> ─┐
+publisher   ─┴─▶ Intake ──▶ Pipeline.drain ──▶ database ──▶ publisher ──▶ order backend
+(directory feed)
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import structlog
+
+from rfid_gateway.clock import Clock
+from rfid_gateway.config import Config
+from rfid_gateway.events.location import LocationEvent
+from rfid_gateway.events.payload import compose
+from rfid_gateway.intake import DirectoryMessage, Item
+from rfid_gateway.mqtt.topics import Topics
+from rfid_gateway.observe.observations import Observation
+from rfid_gateway.observe.observer import Observer
+from rfid_gateway.observe.saved import SavedState
+from rfid_gateway.reads import TagReport
+from rfid_gateway.resolve import Bound, Resolver, dump, keys_of, load, time_of
+from rfid_gateway.shipments.json_source import parse_shipment
+from rfid_gateway.shipments.sources import SourceError
+from rfid_gateway.store.connection import Store
+from rfid_gateway.store.database import StoreError
+from rfid_gateway.store.observation_state import StateRow
+from rfid_gateway.store.outbox import OutboxEvent
+from rfid_gateway.store.unbound import UnboundObservation
+from rfid_gateway.store.unit_states import UnitState
+
+log = structlog.get_logger(__name__)
+
+CHECKPOINT_US = 250_000
+"""How often what observation has in mind is saved while nothing is decided."""
+LATE_BATCH = 1_000
+"""Observations bound late in one commit; a reader may have waited for days, and the pipeline must not."""
+
+
+@dataclass(slots=True)
+class _Pending:
+    """What no commit has taken yet; it outlives a commit that fails. Owner: the pipeline."""
+
+    observations: list[Observation] = field(default_factory=list)
+    messages: list[DirectoryMessage] = field(default_factory=list)
+    states: dict[tuple[str, str, str], SavedState] = field(default_factory=dict)
+
+
+class Pipeline:
+    """Owns observation, the directory's writes and the outbox's writes, all in its own thread."""
+
+    def __init__(self, config: Config, store: Store, clock: Clock) -> None:
+        """Go on where the store says that the last run ended."""
+        self._config = config
+        self._store = store
+        self._clock = clock
+        self._topics = Topics(config.mqtt.prefix, config.gateway.site, config.gateway.id)
+        self._resolver = Resolver(config)
+        self._observer = Observer([zone.rules for zone in config.zones], [door.rules for door in config.doors])
+        saved = [SavedState(*row) for row in store.observation_state.load()]
+        self._observer.restore(saved, clock.monotonic_us(), clock.utc_us())
+        self._pending = _Pending()
+        self._directory_version = -1
+        self._last_commit = 0
+        self._store_trouble = ""
+        self.reads = 0
+        """Tag reads taken so far; other threads only look."""
+        self.events = 0
+        """Location events committed so far; other threads only look."""
+
+    # The path of a tag read ----------------------------------------------------------------------------------------
+
+    def drain(self, items: Sequence[Item]) -> int:
+        """Take what arrived through the whole path in one commit; returns how many events are new in the outbox."""
+        now = self._clock.monotonic_us()
+        self._observe(items, now)
+        if not self._due(now):
+            return 0
+        self._last_commit = now
+        try:
+            with self._store.transaction():
+                late = self._update_directory()
+                bound = self._resolve([*late, *self._pending.observations])
+                events = self._append(bound)
+                self._save_states()
+        except StoreError as error:
+            self._keep_for_later(error)
+            return 0
+        self._settle()
+        self.events += events
+        return events
+
+    def _observe(self, items: Sequence[Item], now: int) -> None:
+        """Tag reports become observations: presence in zones, passages through doors."""
+        observations = self._pending.observations
+        for item in items:
+            if isinstance(item, TagReport):
+                observations += self._observer.report(item)
+                self.reads += len(item.tag_reads)
+            elif isinstance(item, DirectoryMessage):
+                self._pending.messages.append(item)
+        observations += self._observer.expire(now)
+
+    def _update_directory(self) -> list[Observation]:
+        """Entries that arrived are written; observations that waited for them come back."""
+        for message in self._pending.messages:
+            self._apply(message)
+        version = self._store.directory.version()
+        if version == self._directory_version:
+            return []
+        # Entries may also come from `shipments import`, another process: the version counts those too.
+        waiting = self._store.unbound.take_bound(LATE_BATCH)
+        if len(waiting) < LATE_BATCH:
+            self._directory_version = version
+        return [load(unbound.observation) for unbound in waiting]
+
+    def _resolve(self, observations: Sequence[Observation]) -> list[Bound]:
+        """Observations of known tags become location events; those of unknown tags wait for their entry."""
+        bound: list[Bound] = []
+        unknown: list[UnboundObservation] = []
+        directions: dict[str, str | None] = {}
+        now = self._clock.utc_us()
+        for observation in observations:
+            if not self._resolver.concerns(observation):
+                continue
+            keys = keys_of(observation)
+            found = self._store.directory.find(keys)
+            if found is None:
+                unknown.append(_unbound(observation, keys))
+                continue
+            key = found[1].key
+            if key not in directions:
+                state = self._store.unit_states.unit_state(key)
+                directions[key] = state.direction if state else None
+            bound.append(self._resolver.bind(observation, found, directions[key], now))
+            directions[key] = bound[-1].event.direction
+        if unknown:
+            self._store.unbound.add(unknown, self._config.shipments.hold_unknown_max)
+        return bound
+
+    def _append(self, bound: Sequence[Bound]) -> int:
+        """Location events get their ids, sequences and place in the outbox."""
+        if not bound:
+            return 0
+        rows = self._store.outbox.append(self._outbox_event(each.event) for each in bound)
+        self._store.unit_states.set_unit_states(_state_of(each) for each in bound)
+        return len(rows)
+
+    def _apply(self, message: DirectoryMessage) -> None:
+        """One message of the directory feed; a bad one is said and passed over, the others count."""
+        if not message.payload:
+            self._store.directory.delete(message.shipment_id)
+            return
+        try:
+            shipment = parse_shipment(message.payload, message.shipment_id)
+        except SourceError as error:
+            topic = self._topics.directory(message.shipment_id)
+            log.warning("directory.refused", topic=topic, reason=str(error))
+            return
+        self._store.directory.upsert((shipment,))
+
+    def _outbox_event(self, event: LocationEvent) -> OutboxEvent:
+        composed = compose(event, gln=self._config.gateway.gln)
+        return OutboxEvent(
+            event_id=composed.event_id,
+            event_time=event.event_time,
+            epc=event.epc,
+            shipment_id=event.shipment_id,
+            biz_step=event.biz_step,
+            direction=event.direction,
+            verdict=event.verdict,
+            read_point=event.read_point,
+            topic=self._topics.events(event.biz_step),
+            encode=composed.payload,
+            logistic_unit=event.logistic_unit,
+        )
+
+    # What a commit takes, and what happens when it cannot ------------------------------------------------------------
+
+    def _due(self, now: int) -> bool:
+        """Whether there is something to commit now; state alone can wait for the next checkpoint."""
+        if self._pending.observations or self._pending.messages:
+            return True
+        return now - self._last_commit >= CHECKPOINT_US
+
+    def _save_states(self) -> None:
+        for row in self._observer.changed():
+            self._pending.states[row[:3]] = row
+        self._store.observation_state.save(StateRow(*row) for row in self._pending.states.values())
+
+    def _settle(self) -> None:
+        """After a commit: nothing of it waits any longer, and the broker may forget the messages."""
+        for message in self._pending.messages:
+            message.acknowledge()
+        self._pending = _Pending()
+        if self._store_trouble:
+            log.info("store.recovered")
+            self._store_trouble = ""
+
+    def _keep_for_later(self, error: StoreError) -> None:
+        """The batch stays in memory and is tried with the next drain; reads go on."""
+        if not self._store_trouble:
+            log.error("store.failed", reason=str(error), waiting=len(self._pending.observations))
+        self._store_trouble = str(error)
+
+
+def _unbound(observation: Observation, keys: tuple[str, ...]) -> UnboundObservation:
+    return UnboundObservation(observation.epc, keys, dump(observation), time_of(observation))
+
+
+def _state_of(bound: Bound) -> UnitState:
+    event = bound.event
+    return UnitState(
+        bound.unit.key, event.shipment_id, event.biz_step, event.direction, event.read_point, event.event_time
+    )
