@@ -29,13 +29,13 @@ _COUNTRIES = (
     "mh mk ml mm mn mo mp mq mr ms mt mu mv mw mx my mz na nc ne nf ng ni nl no np nr nu nz om pa pe pf pg ph "
     "pk pl pm pn pr ps pt pw py qa re ro rs ru rw sa sb sc sd se sg sh si sk sl sm sn sr ss st su sv sx sy sz "
     "tc td tf tg th tj tk tl tm tn to tr tt tv tw tz ua ug us uy uz va vc ve vg vi vn vu wf ws ye yt za zm zw"
-).split()
+)
 _SECOND_LEVELS = (
     "com.au net.au org.au co.at com.bd co.bd com.br net.br co.nz com.ng com.pk co.in com.in co.il co.jp co.za "
     "co.kr com.es com.lk co.th co.tt com.tt com.tr biz.tr com.ua co.uk co.zm com.zm com.cn org.cn net.cn "
     "gov.cn"
-).split()
-_ENDINGS = (_COUNTRIES[:128], _COUNTRIES[128:], _SECOND_LEVELS, ["tech"])
+)
+_ENDINGS = (_COUNTRIES.split()[:128], _COUNTRIES.split()[128:], _SECOND_LEVELS.split(), ["tech"])
 """Endings, without their dot, that take two sequences: the first chooses the row, the second the ending."""
 
 

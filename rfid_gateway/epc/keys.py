@@ -26,7 +26,8 @@ _URN = re.compile(r"urn:epc:(?:id:([a-z]+):|tag:([a-z]+)-[0-9a-z]+:[0-9]\.)(.+)"
 _RAW = re.compile(r"urn:epc:raw:[0-9]+\.x([0-9A-F]+)")
 _HEX_KEY = re.compile(r"(epc|tid):([0-9A-F]+)", re.IGNORECASE)
 _HEX = re.compile(r"[0-9A-F]{8,}", re.IGNORECASE)
-_SYMBOLOGY = re.compile(r"\][A-Za-z][0-9]")
+_SYMBOLOGY = re.compile(r"^\][A-Za-z][0-9]")
+"""What a barcode reader sends in front of the data to name the kind of barcode (ISO/IEC 15424)."""
 
 _ATTRIBUTE = r"(?:\([0-9]{2,4}\)[^()]*)"
 _DATE = r"(?:\((?:11|13|15|16|17|7006|7007)\)[0-9]{6})?"
@@ -35,7 +36,7 @@ _ELEMENT_STRINGS = (
     (re.compile(rf"\(01\)([^()]*){_ATTRIBUTE}*?\(21\)(.*?){_DATE}"), ("01", "21")),
     (re.compile(r"\(8003\)(.*)"), ("8003",)),
     (re.compile(r"\(8004\)(.*)"), ("8004",)),
-    # Without brackets, as a barcode scanner types it; GS, 1Dh, ends a value of variable length.
+    # Without brackets, as a barcode reader types it; GS, 1Dh, ends a value of variable length.
     (re.compile(r"00([0-9]{18})(?:\x1d.*)?"), ("00",)),
     (re.compile(r"01([0-9]{14})21([^\x1d]+)(?:\x1d.*)?"), ("01", "21")),
     (re.compile(r"8003([0-9]{14}[^\x1d]*)(?:\x1d.*)?"), ("8003",)),
@@ -59,7 +60,7 @@ def parse_unit_key(text: str) -> str:
         ValueError: `text` names no unit; the message says what was expected and, for a wrong check digit, which
             digit would be right.
     """
-    text = _SYMBOLOGY.sub("", text.strip(), count=1) if text.strip().startswith("]") else text.strip()
+    text = _SYMBOLOGY.sub("", text.strip())
     if match := _HEX_KEY.fullmatch(text):
         return f"tid:{match[2].upper()}" if match[1].lower() == "tid" else decode(match[2]).key
     if match := _RAW.fullmatch(text):
