@@ -1,0 +1,85 @@
+"""The MQTT payload of a location event: one JSON object, compact, UTF-8.
+
+    {"event_id":"ni:///sha-256;...","sequence":7,"shipment_id":"S-1","orders":["PO-1"],"logistic_unit":"3401...",
+     "direction":"out","confidence":0.98,"verdict":"ok","epcis":{...},"replayed":false}
+
+It grows in three steps, so that each is paid for once: `compose` when the event happens, `ComposedEvent.payload`
+when the outbox has given it a number, `live` or `replayed` when it is sent. Keys are always there; null says that
+a value does not apply.
+"""
+
+from dataclasses import dataclass
+from json import JSONEncoder
+
+from rfid_gateway.events.epcis import object_event, with_event_id
+from rfid_gateway.events.event_id import event_id
+from rfid_gateway.events.location import LocationEvent
+
+_encode = JSONEncoder(ensure_ascii=False, allow_nan=False, check_circular=False, separators=(",", ":")).encode
+
+_LIVE = b',"replayed":false}'
+_REPLAYED = b',"replayed":true}'
+_EPCIS = b',"epcis":'
+
+
+@dataclass(frozen=True, slots=True)
+class ComposedEvent:
+    """A location event with its id and its payload, which lacks only the sequence number."""
+
+    event_id: str
+    _head: bytes
+    _tail: bytes
+
+    def payload(self, sequence: int) -> bytes:
+        """The payload to store: a complete JSON object but for `replayed`.
+
+        Args:
+            sequence: number of the event in this gateway's outbox, without gaps.
+        """
+        return b"%b%d%b" % (self._head, sequence, self._tail)
+
+
+def compose(event: LocationEvent, *, gln: str | None = None) -> ComposedEvent:
+    """The event as EPCIS 2.0 with its id, serialised.
+
+    Args:
+        event: what happened.
+        gln: see `object_event`.
+
+    Raises:
+        ValueError: a time outside the years 1 to 9999, a confidence that is no number, or text that is not Unicode.
+    """
+    epcis = object_event(event, gln=gln)
+    identity = event_id(epcis)
+    tail = _encode(
+        {
+            "shipment_id": event.shipment_id,
+            "orders": event.orders,
+            "logistic_unit": event.logistic_unit,
+            "direction": event.direction,
+            "confidence": event.confidence,
+            "verdict": event.verdict,
+            "epcis": with_event_id(epcis, identity),
+        },
+    )
+    head = f'{{"event_id":{_encode(identity)},"sequence":'
+    return ComposedEvent(identity, head.encode(), f",{tail[1:]}".encode())
+
+
+def live(payload: bytes) -> bytes:
+    """The stored payload as it is sent when the event has just happened."""
+    return payload[:-1] + _LIVE
+
+
+def replayed(payload: bytes) -> bytes:
+    """The stored payload as it is sent later: after a time without broker or gateway, or once more."""
+    return payload[:-1] + _REPLAYED
+
+
+def bare_epcis(payload: bytes) -> bytes:
+    """The EPCIS event alone out of a stored payload, for sites that want `format = "epcis"`.
+
+    The mark that is looked for cannot occur earlier: quotes inside JSON strings are escaped.
+    """
+    _, _, epcis = payload.partition(_EPCIS)
+    return epcis[:-1]
