@@ -1,0 +1,137 @@
+"""The TCP connection to a reader: moves bytes and can be woken from another thread; knows nothing of LLRP."""
+
+import contextlib
+import errno
+import os
+import selectors
+import socket
+import time
+from typing import Self
+
+from rfid_gateway.driver import ReaderError
+
+_CHUNK = 1 << 18
+_SEND_LIMIT_S = 5.0
+
+
+class Waker:
+    """Interrupts a wait of a `Connection`; `wake` may be called from any thread. Owner: the driver.
+
+    A socket pair and no flag, because the waiting thread sleeps in the selector.
+    """
+
+    def __init__(self) -> None:
+        self._receiver, self._sender = socket.socketpair()
+        self._receiver.settimeout(0)
+
+    def fileno(self) -> int:
+        """The descriptor that becomes readable."""
+        return self._receiver.fileno()
+
+    def wake(self) -> None:
+        """Make a present or coming wait return; never fails, never blocks."""
+        with contextlib.suppress(OSError):
+            self._sender.send(b"\0", socket.MSG_DONTWAIT)
+
+    def drain(self) -> None:
+        """Forget the wakes so far, so that the next wait waits again."""
+        with contextlib.suppress(BlockingIOError):
+            self._receiver.recv(_CHUNK)
+
+    def close(self) -> None:
+        """Give the descriptors back."""
+        self._receiver.close()
+        self._sender.close()
+
+
+class Connection:
+    """One TCP connection, IPv4 or IPv6. Owner: the reader's thread."""
+
+    def __init__(self, connected: socket.socket, waker: Waker) -> None:
+        """Take over a connected socket; use `open`."""
+        self._socket = connected
+        self._waker = waker
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._socket.settimeout(_SEND_LIMIT_S)
+        self._selector = selectors.DefaultSelector()
+        self._selector.register(self._socket, selectors.EVENT_READ)
+        self._selector.register(waker, selectors.EVENT_READ)
+
+    @classmethod
+    def open(cls, host: str, port: int, timeout_s: float, waker: Waker) -> Self | None:
+        """Connect to the first address of `host` that answers; None if woken meanwhile.
+
+        Raises:
+            ReaderError: no address answered in time.
+        """
+        try:
+            addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        except OSError as error:
+            raise ReaderError(f"the reader's host {host!r} cannot be looked up: {error.strerror or error}") from error
+        deadline = time.monotonic() + timeout_s
+        reason = ""
+        for family, kind, protocol, _, address in addresses:
+            candidate = socket.socket(family, kind, protocol)
+            try:
+                if not _connect(candidate, address, deadline, waker):
+                    candidate.close()
+                    return None
+                return cls(candidate, waker)
+            except OSError as error:
+                candidate.close()
+                reason = error.strerror or str(error)
+        raise ReaderError(f"cannot connect to {host} port {port}: {reason}; check power, network and address")
+
+    def wait(self, timeout_s: float) -> bool:
+        """Wait for bytes, the waker or the time-out; say whether there are bytes (or the end) to `receive`."""
+        ready = {key.fileobj for key, _ in self._selector.select(max(timeout_s, 0))}
+        if self._waker in ready:
+            self._waker.drain()
+        return self._socket in ready
+
+    def receive(self) -> bytes:
+        """Take what has arrived; empty at the end.
+
+        Raises:
+            ReaderError: the connection broke.
+        """
+        try:
+            return self._socket.recv(_CHUNK)
+        except OSError as error:
+            raise ReaderError(f"the connection to the reader broke: {error.strerror or error}") from error
+
+    def send(self, data: bytes) -> None:
+        """Send all of it.
+
+        Raises:
+            ReaderError: the connection broke, or the reader takes nothing any more.
+        """
+        try:
+            self._socket.sendall(data)
+        except OSError as error:
+            raise ReaderError(f"the reader takes no more data: {error.strerror or error}") from error
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._selector.close()
+        self._socket.close()
+
+
+def _connect(candidate: socket.socket, address: tuple[object, ...], deadline: float, waker: Waker) -> bool:
+    """Connect a socket; False if woken before it was. Raises OSError like `connect`."""
+    candidate.settimeout(0)
+    code = candidate.connect_ex(address)
+    if code not in (0, errno.EINPROGRESS):
+        raise OSError(code, os.strerror(code))
+    with selectors.DefaultSelector() as selector:
+        selector.register(candidate, selectors.EVENT_WRITE)
+        selector.register(waker, selectors.EVENT_READ)
+        ready = {key.fileobj for key, _ in selector.select(max(deadline - time.monotonic(), 0))}
+    if waker in ready:
+        return False
+    if not ready:
+        raise TimeoutError(errno.ETIMEDOUT, os.strerror(errno.ETIMEDOUT))
+    code = candidate.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+    if code:
+        raise OSError(code, os.strerror(code))
+    return True

@@ -1,0 +1,48 @@
+"""What a session tells the reader's thread. All frozen."""
+
+from dataclasses import dataclass
+
+from rfid_drivers.llrp.handshake import Settled
+from rfid_drivers.llrp.notifications import InputChanged
+from rfid_gateway.reads import TagRead
+
+
+@dataclass(frozen=True, slots=True)
+class ReadsArrived:
+    """One RO_ACCESS_REPORT with tags in it."""
+
+    tag_reads: tuple[TagRead, ...]
+    clock_offset: int
+    """As in TagReport."""
+
+
+@dataclass(frozen=True, slots=True)
+class InventoryRuns:
+    """The reader is set up and reads."""
+
+    settled: Settled
+
+
+@dataclass(frozen=True, slots=True)
+class HealthChanged:
+    """While the inventory runs: what is wrong now; nothing means all well again."""
+
+    problems: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """A message, or a part of one, that could not be used and was stepped over."""
+
+    message_type: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Remark:
+    """Something that an administrator may want to find in the log."""
+
+    text: str
+
+
+SessionEvent = ReadsArrived | InputChanged | InventoryRuns | HealthChanged | Skipped | Remark
