@@ -24,7 +24,7 @@ class DecodedEpc:
     """What an EPC says. A field is None where it does not apply; when `error` is set, all but the raw URI are."""
 
     hex: str
-    """As given, in upper case."""
+    """As given, in upper case if it is hex."""
     scheme: str | None
     """`SGTIN-96`, `SSCC+`, ..."""
     filter: int | None

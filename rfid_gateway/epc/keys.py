@@ -32,6 +32,7 @@ _SYMBOLOGY = re.compile(r"^\][A-Za-z][0-9]")
 _ATTRIBUTE = r"(?:\([0-9]{2,4}\)[^()]*)"
 _DATE = r"(?:\((?:11|13|15|16|17|7006|7007)\)[0-9]{6})?"
 _ELEMENT_STRINGS = (
+    (re.compile(r"([0-9]{18})"), ("00",)),
     (re.compile(rf"\(00\)([^()]*){_ATTRIBUTE}*"), ("00",)),
     (re.compile(rf"\(01\)([^()]*){_ATTRIBUTE}*?\(21\)(.*?){_DATE}"), ("01", "21")),
     (re.compile(r"\(8003\)(.*)"), ("8003",)),
@@ -41,7 +42,6 @@ _ELEMENT_STRINGS = (
     (re.compile(r"01([0-9]{14})21([^\x1d]+)(?:\x1d.*)?"), ("01", "21")),
     (re.compile(r"8003([0-9]{14}[^\x1d]*)(?:\x1d.*)?"), ("8003",)),
     (re.compile(r"8004([^\x1d]+)(?:\x1d.*)?"), ("8004",)),
-    (re.compile(r"([0-9]{18})"), ("00",)),
     (re.compile(r"([0-9]{8}|[0-9]{12,14})[ +/;,:.]+(.+)"), ("01", "21")),
 )
 """Patterns, the first that matches counts, and the application identifiers of their groups."""
@@ -61,6 +61,9 @@ def parse_unit_key(text: str) -> str:
             digit would be right.
     """
     text = _SYMBOLOGY.sub("", text.strip())
+    for pattern, identifiers in _ELEMENT_STRINGS:
+        if match := pattern.fullmatch(text):
+            return _checked_key(tuple(zip(identifiers, match.groups(), strict=True)))
     if match := _HEX_KEY.fullmatch(text):
         return f"tid:{match[2].upper()}" if match[1].lower() == "tid" else decode(match[2]).key
     if match := _RAW.fullmatch(text):
@@ -69,9 +72,6 @@ def parse_unit_key(text: str) -> str:
         return _key_of_urn(text)
     if text.lower().startswith(("http://", "https://")):
         return _key_of_digital_link(text)
-    for pattern, identifiers in _ELEMENT_STRINGS:
-        if match := pattern.fullmatch(text):
-            return _checked_key(tuple(zip(identifiers, match.groups(), strict=True)))
     return _key_of_hex(text)
 
 

@@ -45,6 +45,19 @@ def _whole(bits: int) -> Part:
     return integer(bits, 1 << bits)
 
 
+def _number_sign_within(first: int, part: Part) -> Part:
+    """Build the part that allows # among its `first` characters only: it marks additional serial numbers of ADI."""
+
+    def read(reader: BitReader) -> tuple[str, ...]:
+        (text,) = part(reader)
+        if "#" in text[first:]:
+            raise CannotDecodeError(f"# in {text} is out of place")
+        return (text,)
+
+    return read
+
+
+_ADI = (cage_code(6), _number_sign_within(0, six_bit_string(0, 32)), _number_sign_within(1, six_bit_string(1, 30)))
 _PIECES = padded(7, 2)
 
 SCHEMES = {
@@ -63,7 +76,7 @@ SCHEMES = {
     0x38: Scheme("GIAI-202", "giai", 3, (ASSET_STRING,)),
     0x39: Scheme("SGLN-195", "sgln", 3, (LOCATION, seven_bit_string(140, 20))),
     0x3A: Scheme("GDTI-113", "gdti", 3, (LOCATION, numeric_string(58, 17))),
-    0x3B: Scheme("ADI-var", "adi", 6, (cage_code(6), six_bit_string(0, 32), six_bit_string(1, 30))),
+    0x3B: Scheme("ADI-var", "adi", 6, _ADI),
     0x3C: Scheme("CPI-96", "cpi", 3, (COMPONENT_NUMBER, _whole(31))),
     0x3D: Scheme("CPI-var", "cpi", 3, (component_string, integer(40, 10**12))),
     0x3E: Scheme("GDTI-174", "gdti", 3, (LOCATION, seven_bit_string(119, 17))),

@@ -85,6 +85,33 @@ def test_characters_behind_the_first_null_are_refused() -> None:
     assert "behind the end" in (decode(f"{(item | serial) << 2:050X}").error or "")
 
 
+def six_bits(text: str) -> str:
+    return "".join(f"{ord(character) & 0x3F:06b}" for character in text)
+
+
+@pytest.mark.parametrize(
+    ("part_number", "serial", "error"),
+    [
+        ("PN-1/2", "#9", None),
+        ("", "9", None),
+        ("PN", "9#", "ADI-var: # in 9# is out of place"),
+        ("P#", "9", "ADI-var: # in P# is out of place"),
+        ("PN", "", "ADI-var: string has 0 characters, 1 to 30 expected"),
+        ("PN", "9" * 31, "ADI-var: string has 31 characters, 1 to 30 expected"),
+    ],
+)
+def test_number_sign_stands_only_in_front_of_an_adi_serial(part_number: str, serial: str, error: str | None) -> None:
+    bits = f"{0x3B:08b}{0:06b}" + six_bits(f" 35962{part_number}@{serial}@")
+    decoded = decode(f"{int(bits.ljust(-len(bits) % 4 + len(bits), '0'), 2):X}")
+    assert decoded.error == error
+
+
+@pytest.mark.parametrize("cage", ["35I62", "3596O", "35-62"])
+def test_cage_code_of_other_characters_is_refused(cage: str) -> None:
+    bits = f"{0x3B:08b}{0:06b}" + six_bits(f" {cage}PN@1@")
+    assert "no CAGE code character" in (decode(f"{int(bits.ljust(112, '0'), 2):X}").error or "")
+
+
 def test_location_reference_of_no_digits_leaves_two_dots() -> None:
     decoded = decode("320039318D8401FFFFFFFFFF")
     assert decoded.epc_uri == "urn:epc:id:sgln:061411123456..2199023255551"
