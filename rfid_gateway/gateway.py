@@ -21,8 +21,8 @@ from rfid_gateway.observe.observer import Observer
 from rfid_gateway.observe.saved import SavedState
 from rfid_gateway.reads import TagReport
 from rfid_gateway.resolve import Bound, Resolver, dump, keys_of, load, time_of
-from rfid_gateway.shipments.json_source import parse_shipment
-from rfid_gateway.shipments.sources import SourceError
+from rfid_gateway.shipments.faults import ShipmentSourceError
+from rfid_gateway.shipments.json_source import parse_payload
 from rfid_gateway.store.connection import Store
 from rfid_gateway.store.database import StoreError
 from rfid_gateway.store.observation_state import StateRow
@@ -153,10 +153,10 @@ class Pipeline:
             self._store.directory.delete(message.shipment_id)
             return
         try:
-            shipment = parse_shipment(message.payload, message.shipment_id)
-        except SourceError as error:
             topic = self._topics.directory(message.shipment_id)
-            log.warning("directory.refused", topic=topic, reason=str(error))
+            shipment = parse_payload(message.shipment_id, message.payload, topic)
+        except ShipmentSourceError as error:
+            log.warning("directory.refused", reason=str(error))
             return
         self._store.directory.upsert((shipment,))
 

@@ -1,6 +1,6 @@
 """The `--config` option and the drivers that are installed: what several commands need first."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
@@ -28,9 +28,28 @@ def config_option(command: Callable[..., Any]) -> Callable[..., Any]:
     )(command)
 
 
-def installed_drivers() -> dict[str, DriverType]:
-    """All drivers that this Python installation offers, by name."""
-    return {entry.name: entry.load() for entry in entry_points(group="rfid_gateway.drivers")}
+class InstalledDrivers(Mapping[str, DriverType]):
+    """The drivers that this Python installation offers, by name; each is imported when it is asked for.
+
+    So a driver that cannot be imported hurts only the configuration that names it.
+    """
+
+    def __init__(self) -> None:
+        self._entries = {entry.name: entry for entry in entry_points(group="rfid_gateway.drivers")}
+
+    def __getitem__(self, name: str) -> DriverType:
+        entry = self._entries[name]
+        try:
+            driver: DriverType = entry.load()
+        except (ImportError, AttributeError) as error:
+            raise config.ConfigError([f"driver {name!r} ({entry.value}) cannot be imported: {error}"]) from error
+        return driver
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._entries)
+
+    def __len__(self) -> int:
+        return len(self._entries)
 
 
 def load(file: Path) -> config.Config:
@@ -45,7 +64,7 @@ def load(file: Path) -> config.Config:
         raise config.ConfigError([f"{file}: {error.strerror}"]) from error
     except UnicodeDecodeError as error:
         raise config.ConfigError([f"{file}: byte {error.start} is not UTF-8"]) from error
-    return config.parse(text, str(file), installed_drivers())
+    return config.parse(text, str(file), InstalledDrivers())
 
 
 def existing_store(configuration: config.Config) -> Store:

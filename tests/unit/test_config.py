@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from rfid_gateway.cli.configuration import installed_drivers
+from rfid_gateway.cli.configuration import InstalledDrivers
 from rfid_gateway.config import Config, ConfigError, antenna_of, parse
 
 REFERENCE = Path(__file__).resolve().parents[2] / "config" / "gateway.toml"
@@ -38,7 +38,7 @@ biz_step = "departing"
 
 
 def checked(text: str) -> Config:
-    return parse(text, "gateway.toml", installed_drivers())
+    return parse(text, "gateway.toml", InstalledDrivers())
 
 
 def mistakes(text: str) -> tuple[str, ...]:

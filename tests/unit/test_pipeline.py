@@ -4,11 +4,13 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
-from rfid_gateway.cli.configuration import installed_drivers
+from rfid_gateway.clock import Clock as AnyClock
 from rfid_gateway.config import parse
+from rfid_gateway.driver import DriverOptions, DriverType, Emit
 from rfid_gateway.gateway import CHECKPOINT_US, Pipeline
 from rfid_gateway.intake import DirectoryMessage
 from rfid_gateway.reads import TagRead, TagReport
@@ -51,6 +53,28 @@ EPC = "314D7EA5A441C9C381000000"
 SSCC = "340123450000000017"
 SECOND = 1_000_000
 START = 1_795_000_000 * SECOND
+
+
+class SilentOptions(DriverOptions):
+    host: str
+
+
+class SilentReader:
+    """A driver that is configured and never runs."""
+
+    Options: ClassVar[type[DriverOptions]] = SilentOptions
+
+    def __init__(self, reader_id: str, options: DriverOptions, clock: AnyClock) -> None:
+        pass
+
+    def run(self, emit: Emit) -> None:
+        raise AssertionError("the pipeline runs no reader")
+
+    def close(self) -> None:
+        pass
+
+
+DRIVERS: dict[str, DriverType] = {"llrp": SilentReader}
 
 
 @dataclass
@@ -103,14 +127,14 @@ class Plant:
     def restart(self) -> None:
         self.store.close()
         self.store = open_store(self.path)
-        self.pipeline = Pipeline(parse(CONFIG, "test", installed_drivers()), self.store, self.clock)
+        self.pipeline = Pipeline(parse(CONFIG, "test", DRIVERS), self.store, self.clock)
 
 
 @pytest.fixture
 def plant(tmp_path: Path) -> Iterator[Plant]:
     clock = Clock()
     store = open_store(tmp_path / "gateway.db")
-    pipeline = Pipeline(parse(CONFIG, "test", installed_drivers()), store, clock)
+    pipeline = Pipeline(parse(CONFIG, "test", DRIVERS), store, clock)
     plant = Plant(tmp_path / "gateway.db", clock, store, pipeline, [])
     yield plant
     plant.store.close()
