@@ -5,7 +5,7 @@ A driver is a class, published as an entry point in the group `rfid_gateway.driv
     [project.entry-points."rfid_gateway.drivers"]
     llrp = "rfid_drivers.llrp.reader:LlrpReader"
 
-It has an inner class `Options` (a `DriverOptions`): the keys that its `[[readers]]` table may have besides `id` and
+It has a class attribute `Options` (a kind of `DriverOptions`): the keys that its `[[readers]]` table may have besides `id` and
 `driver`; the gateway checks them and names file, line and key of whatever is wrong. Then:
 
 * `Driver(reader_id, options, clock)` only remembers; it opens nothing and never fails.
@@ -22,7 +22,7 @@ Errors are grouped by what the supervisor does:
 """
 
 from collections.abc import Callable
-from typing import ClassVar, Protocol
+from typing import Protocol
 
 from pydantic import BaseModel, ConfigDict
 
@@ -65,7 +65,7 @@ class Driver(Protocol):
 class DriverType(Protocol):
     """What an entry point of `rfid_gateway.drivers` names: a class that makes drivers."""
 
-    Options: ClassVar[type[DriverOptions]]
+    Options: type[DriverOptions]
 
     def __call__(self, reader_id: str, options: DriverOptions, clock: Clock) -> Driver:
         """Make a driver that has opened nothing yet."""

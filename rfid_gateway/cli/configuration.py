@@ -45,6 +45,9 @@ class InstalledDrivers(Mapping[str, DriverType]):
             raise config.ConfigError([f"driver {name!r} ({entry.value}) cannot be imported: {error}"]) from error
         return driver
 
+    def __contains__(self, name: object) -> bool:
+        return name in self._entries
+
     def __iter__(self) -> Iterator[str]:
         return iter(self._entries)
 

@@ -4,7 +4,7 @@ A unit (pallet, parcel, roll cage) is found by its key, which is one of
 
     (00)340123450000000017                SSCC            element string, 18 digits with check digit
     (01)04012345123456(21)1               SGTIN           element string
-    (8003)04012345123457 + serial         GRAI            element string
+    (8003)04012345123456 + serial         GRAI            element string
     (8004)4012345 + reference             GIAI            element string
     epc:3034257BF7194E4000001A85          raw EPC         upper-case hex
     tid:E2801160600002054CE9A1B2          TID             upper-case hex

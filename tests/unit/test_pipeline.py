@@ -68,7 +68,7 @@ class SilentReader:
         pass
 
     def run(self, emit: Emit) -> None:
-        raise AssertionError("the pipeline runs no reader")
+        raise AssertionError(f"the pipeline runs no reader, nor calls {emit}")
 
     def close(self) -> None:
         pass
