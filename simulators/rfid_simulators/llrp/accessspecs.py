@@ -5,6 +5,7 @@ Source: LLRP 1.0.1 11.1 and 11.2.
 
 from rfid_simulators.llrp.grammar import Element
 from rfid_simulators.llrp.status import RequestError, StatusCode, bad_field, bad_parameter_field
+from rfid_simulators.llrp.wire import ParameterType as P
 
 ALL = 0
 _STATE_BYTE = 11
@@ -30,9 +31,9 @@ class AccessSpecTable:
         """
         number = element.uint(0, 4)
         if number == ALL or number in self._specs:
-            raise bad_parameter_field(f"AccessSpecID {number} is 0 or taken", (207,), 0, StatusCode.A_INVALID)
+            raise bad_parameter_field(f"AccessSpecID {number} is 0 or taken", (P.ACCESSSPEC,), 0, StatusCode.A_INVALID)
         if element.fields[7] & _ACTIVE:
-            raise bad_parameter_field("CurrentState must be Disabled", (207,), 3, StatusCode.A_INVALID)
+            raise bad_parameter_field("CurrentState must be Disabled", (P.ACCESSSPEC,), 3, StatusCode.A_INVALID)
         if len(self._specs) == self._capacity:
             raise RequestError(f"no more than {self._capacity} AccessSpecs fit", StatusCode.M_OVERFLOW_PARAMETER)
         self._specs[number] = element.raw

@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from rfid_simulators.llrp.profiles import ReaderProfile, RfMode
 from rfid_simulators.llrp.status import SUCCESS, bad_field
+from rfid_simulators.llrp.wire import ParameterType as P
 from rfid_simulators.llrp.wire import tlv, u32v, utf8v
 
 EPC_GLOBAL_C1G2 = 1
@@ -35,12 +36,18 @@ def _general(profile: ReaderProfile) -> bytes:
     can_set_antenna_properties = 0
     flags = can_set_antenna_properties << 15 | profile.has_utc_clock << 14
     return tlv(
-        137,
+        P.GENERAL_DEVICE_CAPABILITIES,
         struct.pack("!HHII", profile.antennas, flags, profile.manufacturer, profile.model),
         utf8v(profile.firmware),
-        *(tlv(139, struct.pack("!Hh", index, db)) for index, db in enumerate(profile.sensitivities_db, 1)),
-        tlv(141, struct.pack("!HH", profile.gpis, profile.gpos)),
-        *(tlv(140, struct.pack("!HHB", antenna, 1, EPC_GLOBAL_C1G2)) for antenna in range(1, profile.antennas + 1)),
+        *(
+            tlv(P.RECEIVE_SENSITIVITY_TABLE_ENTRY, struct.pack("!Hh", index, db))
+            for index, db in enumerate(profile.sensitivities_db, 1)
+        ),
+        tlv(P.GPIO_CAPABILITIES, struct.pack("!HH", profile.gpis, profile.gpos)),
+        *(
+            tlv(P.PER_ANTENNA_AIR_PROTOCOL, struct.pack("!HHB", antenna, 1, EPC_GLOBAL_C1G2))
+            for antenna in range(1, profile.antennas + 1)
+        ),
     )
 
 
@@ -48,7 +55,7 @@ def _llrp(profile: ReaderProfile) -> bytes:
     can_report_buffer_fill_warning = 1 << 6
     supports_event_and_report_holding = 1 << 3
     return tlv(
-        142,
+        P.LLRP_CAPABILITIES,
         struct.pack(
             "!BBHIIIII",
             can_report_buffer_fill_warning | supports_event_and_report_holding,
@@ -65,23 +72,28 @@ def _llrp(profile: ReaderProfile) -> bytes:
 
 def _regulatory(profile: ReaderProfile) -> bytes:
     bands = tlv(
-        144,
-        *(tlv(145, struct.pack("!Hh", index, cdbm)) for index, cdbm in enumerate(profile.powers_cdbm, 1)),
+        P.UHF_BAND_CAPABILITIES,
+        *(
+            tlv(P.TRANSMIT_POWER_LEVEL_TABLE_ENTRY, struct.pack("!Hh", index, cdbm))
+            for index, cdbm in enumerate(profile.powers_cdbm, 1)
+        ),
         _frequencies(profile),
-        tlv(328, *(_rf_mode(mode) for mode in profile.rf_modes)),
+        tlv(P.C1G2_UHF_RF_MODE_TABLE, *(_rf_mode(mode) for mode in profile.rf_modes)),
     )
-    return tlv(143, struct.pack("!HH", profile.country, profile.communications_standard), bands)
+    return tlv(P.REGULATORY_CAPABILITIES, struct.pack("!HH", profile.country, profile.communications_standard), bands)
 
 
 def _frequencies(profile: ReaderProfile) -> bytes:
     if profile.hopping:
-        return tlv(146, b"\x80", tlv(147, b"\x01\x00", u32v(profile.frequencies_khz)))
-    return tlv(146, b"\x00", tlv(148, u32v(profile.frequencies_khz)))
+        return tlv(
+            P.FREQUENCY_INFORMATION, b"\x80", tlv(P.FREQUENCY_HOP_TABLE, b"\x01\x00", u32v(profile.frequencies_khz))
+        )
+    return tlv(P.FREQUENCY_INFORMATION, b"\x00", tlv(P.FIXED_FREQUENCY_TABLE, u32v(profile.frequencies_khz)))
 
 
 def _rf_mode(mode: RfMode) -> bytes:
     return tlv(
-        329,
+        P.C1G2_UHF_RF_MODE_TABLE_ENTRY,
         struct.pack(
             "!IBBBBIIIII",
             mode.mode_identifier,
@@ -100,7 +112,7 @@ def _rf_mode(mode: RfMode) -> bytes:
 
 def _c1g2(profile: ReaderProfile) -> bytes:
     can_support_block_write = 1 << 6
-    return tlv(327, struct.pack("!BH", can_support_block_write, profile.max_filters))
+    return tlv(P.C1G2_LLRP_CAPABILITIES, struct.pack("!BH", can_support_block_write, profile.max_filters))
 
 
 _GROUPS: dict[int, Callable[[ReaderProfile], bytes]] = {1: _general, 2: _llrp, 3: _regulatory, 4: _c1g2}

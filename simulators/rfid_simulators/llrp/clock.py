@@ -2,8 +2,7 @@
 
 from dataclasses import dataclass
 
-from rfid_simulators.llrp.events import UPTIME, UTC_TIMESTAMP
-from rfid_simulators.llrp.wire import tlv
+from rfid_simulators.llrp.wire import ParameterType, tlv
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,4 +33,6 @@ class ReaderClock:
 
     def timestamp(self, now: int) -> bytes:
         """Encode a UTCTimestamp or Uptime parameter (LLRP 1.0.1 7.1.3.1.1)."""
-        return tlv(UTC_TIMESTAMP if self.has_utc else UPTIME, self.shows(now).to_bytes(8, "big"))
+        return tlv(
+            ParameterType.UTC_TIMESTAMP if self.has_utc else ParameterType.UPTIME, self.shows(now).to_bytes(8, "big")
+        )

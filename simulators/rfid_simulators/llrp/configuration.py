@@ -19,6 +19,7 @@ from rfid_simulators.llrp.rospec import (
 )
 from rfid_simulators.llrp.status import SUCCESS, bad_field, bad_parameter_field
 from rfid_simulators.llrp.vendor import link_monitor_threshold
+from rfid_simulators.llrp.wire import ParameterType as P
 from rfid_simulators.llrp.wire import tlv
 
 _RESPONSE_ORDER = (1, 2, 3, 5, 4, 6, 7, 8, 9, 10, 11)
@@ -64,12 +65,14 @@ class Surroundings:
 
 def factory_configuration(profile: ReaderProfile) -> Configuration:
     """Return what a reader is set to when it leaves the factory."""
-    control = tlv(335, struct.pack("!HH", profile.factory_rf_mode, 0))
-    singulation = tlv(336, struct.pack("!BHI", profile.factory_session << 6, 32, 0))
+    control = tlv(P.C1G2_RF_CONTROL, struct.pack("!HH", profile.factory_rf_mode, 0))
+    singulation = tlv(P.C1G2_SINGULATION_CONTROL, struct.pack("!BHI", profile.factory_session << 6, 32, 0))
     settings = AntennaSettings(
-        receiver=tlv(223, struct.pack("!H", 1)),
-        transmitter=tlv(224, struct.pack("!HHH", profile.hopping, not profile.hopping, len(profile.powers_cdbm))),
-        command=tlv(330, b"\x00", control, singulation),
+        receiver=tlv(P.RF_RECEIVER, struct.pack("!H", 1)),
+        transmitter=tlv(
+            P.RF_TRANSMITTER, struct.pack("!HHH", profile.hopping, not profile.hopping, len(profile.powers_cdbm))
+        ),
+        command=tlv(P.C1G2_INVENTORY_COMMAND, b"\x00", control, singulation),
     )
     return Configuration(
         events=frozenset({NotificationType.READER_EXCEPTION, NotificationType.ANTENNA}),
@@ -86,9 +89,13 @@ def factory_configuration(profile: ReaderProfile) -> Configuration:
 
 def _factory_report() -> ReportSpec:
     antenna_rssi_first_seen = 0x1600
-    selector = tlv(238, antenna_rssi_first_seen.to_bytes(2, "big"), tlv(348, b"\x00"))
+    selector = tlv(
+        P.TAG_REPORT_CONTENT_SELECTOR,
+        antenna_rssi_first_seen.to_bytes(2, "big"),
+        tlv(P.C1G2_EPC_MEMORY_SELECTOR, b"\x00"),
+    )
     trigger = ReportTrigger.N_TAGS_OR_END_OF_ROSPEC
-    raw = tlv(237, struct.pack("!BH", trigger, 1), selector)
+    raw = tlv(P.RO_REPORT_SPEC, struct.pack("!BH", trigger, 1), selector)
     return ReportSpec(
         trigger=trigger,
         n=1,
@@ -107,16 +114,18 @@ def changed(now: Configuration, request: Element, profile: ReaderProfile) -> Con
         RequestError: something in the request does not fit this reader; nothing has changed then.
     """
     result = factory_configuration(profile) if request.fields[0] & 0x80 else now
-    report, access, keepalive, hold = (request.find(kind) for kind in (237, 239, 220, 226))
+    report, access, keepalive, hold = (
+        request.find(kind) for kind in (P.RO_REPORT_SPEC, P.ACCESS_REPORT_SPEC, P.KEEPALIVE_SPEC, P.EVENTS_AND_REPORTS)
+    )
     return replace(
         result,
-        events=_events(result.events, request.find(244)),
-        antennas=_antennas(result.antennas, request.all(222), profile),
+        events=_events(result.events, request.find(P.READER_EVENT_NOTIFICATION_SPEC)),
+        antennas=_antennas(result.antennas, request.all(P.ANTENNA_CONFIGURATION), profile),
         report=read_report_spec(report) if report else result.report,
         access_report_trigger=access.fields[0] if access else result.access_report_trigger,
         keepalive_us=_keepalive_us(keepalive) if keepalive else result.keepalive_us,
-        gpos=_ports(result.gpos, request.all(219)),
-        gpis_enabled=_ports(result.gpis_enabled, request.all(225)),
+        gpos=_ports(result.gpos, request.all(P.GPO_WRITE_DATA)),
+        gpis_enabled=_ports(result.gpis_enabled, request.all(P.GPI_PORT_CURRENT_STATE)),
         hold=bool(hold.fields[0] & 0x80) if hold else result.hold,
         link_monitor=link_monitor_threshold(request, result.link_monitor),
     )
@@ -127,7 +136,11 @@ def _events(now: frozenset[int], spec: Element | None) -> frozenset[int]:
     for state in spec.children if spec else ():
         kind = state.uint(0, 2)
         if kind > max(NotificationType):
-            raise bad_parameter_field(f"EventType is {kind}, expected 0 to 8", (244, 245), 0)
+            raise bad_parameter_field(
+                f"EventType is {kind}, expected 0 to 8",
+                (P.READER_EVENT_NOTIFICATION_SPEC, P.EVENT_NOTIFICATION_STATE),
+                0,
+            )
         (on.add if state.fields[2] & 0x80 else on.discard)(kind)
     return frozenset(on)
 
@@ -145,7 +158,9 @@ def _antennas(
 
 
 def _merged(now: AntennaSettings, element: Element) -> AntennaSettings:
-    receiver, transmitter, command = (element.find(kind) for kind in (223, 224, 330))
+    receiver, transmitter, command = (
+        element.find(kind) for kind in (P.RF_RECEIVER, P.RF_TRANSMITTER, P.C1G2_INVENTORY_COMMAND)
+    )
     return AntennaSettings(
         receiver=receiver.raw if receiver else now.receiver,
         transmitter=transmitter.raw if transmitter else now.transmitter,
@@ -156,9 +171,9 @@ def _merged(now: AntennaSettings, element: Element) -> AntennaSettings:
 def _keepalive_us(spec: Element) -> int:
     trigger, period_ms = spec.fields[0], spec.uint(1, 4)
     if trigger > 1:
-        raise bad_parameter_field(f"KeepaliveTriggerType is {trigger}, expected 0 or 1", (220,), 0)
+        raise bad_parameter_field(f"KeepaliveTriggerType is {trigger}, expected 0 or 1", (P.KEEPALIVE_SPEC,), 0)
     if trigger == 1 and period_ms == 0:
-        raise bad_parameter_field("PeriodicTriggerValue is 0, expected milliseconds", (220,), 1)
+        raise bad_parameter_field("PeriodicTriggerValue is 0, expected milliseconds", (P.KEEPALIVE_SPEC,), 1)
     return period_ms * MILLISECOND if trigger else 0
 
 
@@ -184,10 +199,13 @@ def encode_configuration(now: Configuration, around: Surroundings, profile: Read
         if value > most:
             raise bad_field(f"field {field} is {value}, expected 0 to {most}", field)
     groups = {
-        1: [tlv(218, b"\x00\x00\x08", profile.identity)],
-        2: [tlv(221, struct.pack("!BHh", on << 7, at, 0)) for at, on in enumerate(around.antennas_connected, 1)],
+        1: [tlv(P.IDENTIFICATION, b"\x00\x00\x08", profile.identity)],
+        2: [
+            tlv(P.ANTENNA_PROPERTIES, struct.pack("!BHh", on << 7, at, 0))
+            for at, on in enumerate(around.antennas_connected, 1)
+        ],
         **_settings(now),
-        7: [tlv(217, state_value(now).to_bytes(4, "big"))],
+        7: [tlv(P.LLRP_CONFIGURATION_STATE_VALUE, state_value(now).to_bytes(4, "big"))],
         9: [_gpi_state(now, around, port) for port in range(1, len(now.gpis_enabled) + 1)],
     }
     which = {2: antenna, 3: antenna, 9: gpi, 10: gpo}
@@ -207,10 +225,10 @@ def _settings(now: Configuration) -> dict[int, list[bytes]]:
         3: [_antenna_configuration(at, one) for at, one in enumerate(now.antennas, 1)],
         4: [now.report.raw],
         5: [_event_spec(now)],
-        6: [tlv(239, bytes((now.access_report_trigger,)))],
-        8: [tlv(220, keepalive)],
-        10: [tlv(219, struct.pack("!HB", port, on << 7)) for port, on in enumerate(now.gpos, 1)],
-        11: [tlv(226, bytes((now.hold << 7,)))],
+        6: [tlv(P.ACCESS_REPORT_SPEC, bytes((now.access_report_trigger,)))],
+        8: [tlv(P.KEEPALIVE_SPEC, keepalive)],
+        10: [tlv(P.GPO_WRITE_DATA, struct.pack("!HB", port, on << 7)) for port, on in enumerate(now.gpos, 1)],
+        11: [tlv(P.EVENTS_AND_REPORTS, bytes((now.hold << 7,)))],
     }
 
 
@@ -220,13 +238,21 @@ def _picked(parameters: list[bytes], number: int) -> bytes:
 
 
 def _antenna_configuration(antenna: int, settings: AntennaSettings) -> bytes:
-    return tlv(222, antenna.to_bytes(2, "big"), settings.receiver, settings.transmitter, settings.command)
+    return tlv(
+        P.ANTENNA_CONFIGURATION, antenna.to_bytes(2, "big"), settings.receiver, settings.transmitter, settings.command
+    )
 
 
 def _event_spec(now: Configuration) -> bytes:
-    return tlv(244, *(tlv(245, struct.pack("!HB", kind, (kind in now.events) << 7)) for kind in NotificationType))
+    return tlv(
+        P.READER_EVENT_NOTIFICATION_SPEC,
+        *(
+            tlv(P.EVENT_NOTIFICATION_STATE, struct.pack("!HB", kind, (kind in now.events) << 7))
+            for kind in NotificationType
+        ),
+    )
 
 
 def _gpi_state(now: Configuration, around: Surroundings, port: int) -> bytes:
     enabled, high = now.gpis_enabled[port - 1], around.gpis_high[port - 1]
-    return tlv(225, struct.pack("!HBB", port, enabled << 7, enabled and high))
+    return tlv(P.GPI_PORT_CURRENT_STATE, struct.pack("!HBB", port, enabled << 7, enabled and high))

@@ -6,11 +6,8 @@ Source: LLRP 1.0.1 13.1.4 (ReaderEventNotificationData and its events), 16.2.7.6
 import struct
 from enum import IntEnum
 
+from rfid_simulators.llrp.wire import ParameterType as P
 from rfid_simulators.llrp.wire import tlv
-
-EVENT_NOTIFICATION_DATA = 246
-UTC_TIMESTAMP = 128
-UPTIME = 129
 
 
 class NotificationType(IntEnum):
@@ -47,44 +44,44 @@ class RoSpecEvent(IntEnum):
 
 def event_data(timestamp: bytes, event: bytes) -> bytes:
     """Encode a notification's body; `timestamp` is an encoded UTCTimestamp or Uptime parameter."""
-    return tlv(EVENT_NOTIFICATION_DATA, timestamp, event)
+    return tlv(P.READER_EVENT_NOTIFICATION_DATA, timestamp, event)
 
 
 def connection_attempt(status: int) -> bytes:
     """Encode a ConnectionAttemptEvent."""
-    return tlv(256, status.to_bytes(2, "big"))
+    return tlv(P.CONNECTION_ATTEMPT_EVENT, status.to_bytes(2, "big"))
 
 
 def connection_close() -> bytes:
     """Encode a ConnectionCloseEvent: the reader is about to close the connection."""
-    return tlv(257)
+    return tlv(P.CONNECTION_CLOSE_EVENT)
 
 
 def rospec_event(kind: RoSpecEvent, rospec_id: int) -> bytes:
     """Encode a ROSpecEvent."""
-    return tlv(249, struct.pack("!BII", kind, rospec_id, 0))
+    return tlv(P.ROSPEC_EVENT, struct.pack("!BII", kind, rospec_id, 0))
 
 
 def end_of_aispec(rospec_id: int, spec_index: int) -> bytes:
     """Encode an AISpecEvent; `spec_index` counts from 1."""
-    return tlv(254, struct.pack("!BIH", 0, rospec_id, spec_index))
+    return tlv(P.AISPEC_EVENT, struct.pack("!BIH", 0, rospec_id, spec_index))
 
 
 def gpi(port: int, *, high: bool) -> bytes:
     """Encode a GPIEvent."""
-    return tlv(248, struct.pack("!HB", port, high << 7))
+    return tlv(P.GPI_EVENT, struct.pack("!HB", port, high << 7))
 
 
 def antenna(antenna_id: int, *, connected: bool) -> bytes:
     """Encode an AntennaEvent."""
-    return tlv(255, struct.pack("!BH", connected, antenna_id))
+    return tlv(P.ANTENNA_EVENT, struct.pack("!BH", connected, antenna_id))
 
 
 def report_buffer_level(percent: int) -> bytes:
     """Encode a ReportBufferLevelWarningEvent."""
-    return tlv(250, bytes((percent,)))
+    return tlv(P.REPORT_BUFFER_LEVEL_WARNING_EVENT, bytes((percent,)))
 
 
 def report_buffer_overflow() -> bytes:
     """Encode a ReportBufferOverflowErrorEvent: reports were lost."""
-    return tlv(251)
+    return tlv(P.REPORT_BUFFER_OVERFLOW_ERROR_EVENT)

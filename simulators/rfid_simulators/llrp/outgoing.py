@@ -11,9 +11,9 @@ from rfid_simulators.llrp.clock import ReaderClock
 from rfid_simulators.llrp.events import NotificationType
 from rfid_simulators.llrp.report_buffer import ReportBuffer
 from rfid_simulators.llrp.wire import MessageType, message
+from rfid_simulators.llrp.wire import ParameterType as P
 
 MOST_HELD_EVENTS = 200
-_TAG_REPORT_DATA = 240
 
 
 @dataclass(slots=True)
@@ -148,7 +148,7 @@ class Outgoing:
 def count_tags(body: bytes) -> int:
     """Count the TagReportData parameters of a RO_ACCESS_REPORT's body; stops at the first that is none."""
     tags = at = 0
-    while at + 4 <= len(body) and int.from_bytes(body[at : at + 2], "big") == _TAG_REPORT_DATA:
+    while at + 4 <= len(body) and int.from_bytes(body[at : at + 2], "big") == P.TAG_REPORT_DATA:
         at += max(4, int.from_bytes(body[at + 2 : at + 4], "big"))
         tags += 1
     return tags

@@ -27,6 +27,7 @@ from rfid_simulators.llrp.rospec_table import RoSpecTable
 from rfid_simulators.llrp.status import SUCCESS, RequestError, StatusCode
 from rfid_simulators.llrp.wire import IMPINJ, LLRP_1_0_1, Frame, Framer, WireError, message
 from rfid_simulators.llrp.wire import MessageType as M
+from rfid_simulators.llrp.wire import ParameterType as P
 
 Handler = Callable[[Element, int], bytes]
 """Does what a request says at that world time and returns the response's body; raises RequestError."""
@@ -226,11 +227,11 @@ class SimulatedReader:
         return SUCCESS
 
     def _add_rospec(self, request: Element, _now: int) -> bytes:
-        self._rospecs.add(read_rospec(request.one(177), self._profile))
+        self._rospecs.add(read_rospec(request.one(P.ROSPEC), self._profile))
         return SUCCESS
 
     def _add_accessspec(self, request: Element, _now: int) -> bytes:
-        self._accessspecs.add(request.one(207))
+        self._accessspecs.add(request.one(P.ACCESSSPEC))
         return SUCCESS
 
     def _enable_extensions(self, request: Element, _now: int) -> bytes:

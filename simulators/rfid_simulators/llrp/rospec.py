@@ -10,6 +10,7 @@ from rfid_simulators.llrp.grammar import Element
 from rfid_simulators.llrp.profiles import ReaderProfile
 from rfid_simulators.llrp.status import RequestError, StatusCode, bad_parameter_field
 from rfid_simulators.llrp.vendor import report_extensions
+from rfid_simulators.llrp.wire import ParameterType as P
 
 MILLISECOND = 1000
 AISPEC_STOP_DURATION = 1
@@ -116,27 +117,29 @@ def read_rospec(element: Element, profile: ReaderProfile) -> RoSpec:
     Raises:
         RequestError: with the path to the parameter and the number of the field that is wrong.
     """
-    path = (177,)
+    path = (P.ROSPEC,)
     rospec_id = element.uint(0, 4)
     if rospec_id == 0:
         raise bad_parameter_field("ROSpecID is 0, expected 1 or more", path, 0, StatusCode.A_INVALID)
     if element.fields[5] != RoSpecState.DISABLED:
         raise bad_parameter_field("CurrentState must be Disabled in ADD_ROSPEC", path, 2, StatusCode.A_INVALID)
-    if element.find(187):
-        raise RequestError("this reader does no RF survey", StatusCode.P_UNSUPPORTED_PARAMETER, (177, 187))
-    ai_specs = element.all(183)
+    if element.find(P.RF_SURVEY_SPEC):
+        raise RequestError(
+            "this reader does no RF survey", StatusCode.P_UNSUPPORTED_PARAMETER, (P.ROSPEC, P.RF_SURVEY_SPEC)
+        )
+    ai_specs = element.all(P.AISPEC)
     if not 1 <= len(ai_specs) <= profile.max_specs_per_rospec:
         code = StatusCode.P_OVERFLOW_PARAMETER if ai_specs else StatusCode.P_MISSING_PARAMETER
         raise RequestError(f"{len(ai_specs)} AISpecs, expected 1 to {profile.max_specs_per_rospec}", code, path)
-    boundary = element.one(178)
-    start, stop = boundary.one(179), boundary.one(182)
-    stop_gpi = _gpi(stop, profile, (*path, 178, 182))
-    report = element.find(237)
+    boundary = element.one(P.RO_BOUNDARY_SPEC)
+    start, stop = boundary.one(P.ROSPEC_START_TRIGGER), boundary.one(P.ROSPEC_STOP_TRIGGER)
+    stop_gpi = _gpi(stop, profile, (*path, P.RO_BOUNDARY_SPEC, P.ROSPEC_STOP_TRIGGER))
+    report = element.find(P.RO_REPORT_SPEC)
     return RoSpec(
         rospec_id=rospec_id,
         start=_start_type(start),
         periodic=_periodic(start, profile),
-        start_gpi=_gpi(start, profile, (*path, 178, 179)),
+        start_gpi=_gpi(start, profile, (*path, P.RO_BOUNDARY_SPEC, P.ROSPEC_START_TRIGGER)),
         duration_us=_rospec_duration(stop) or _timeout(stop_gpi),
         stop_gpi=stop_gpi,
         ai_specs=tuple(_ai_spec(one, profile) for one in ai_specs),
@@ -153,9 +156,9 @@ def read_report_spec(element: Element, path: tuple[int, ...] = ()) -> ReportSpec
     """
     trigger = element.fields[0]
     if trigger > max(ReportTrigger):
-        raise bad_parameter_field(f"ROReportTrigger is {trigger}, expected 0 to 2", (*path, 237), 0)
-    selector = element.one(238)
-    memory = selector.find(348)
+        raise bad_parameter_field(f"ROReportTrigger is {trigger}, expected 0 to 2", (*path, P.RO_REPORT_SPEC), 0)
+    selector = element.one(P.TAG_REPORT_CONTENT_SELECTOR)
+    memory = selector.find(P.C1G2_EPC_MEMORY_SELECTOR)
     bits = 0 if memory is None else memory.fields[0]
     return ReportSpec(
         trigger=ReportTrigger(trigger),
@@ -174,20 +177,20 @@ def check_antenna_configuration(element: Element, profile: ReaderProfile, path: 
     Raises:
         RequestError: antenna, power, hop table, channel, sensitivity or mode is not in the reader's tables.
     """
-    path = (*path, 222)
+    path = (*path, P.ANTENNA_CONFIGURATION)
     _check_range("AntennaID", element.uint(0, 2), 0, profile.antennas, path, 0)
-    receiver, transmitter = element.find(223), element.find(224)
+    receiver, transmitter = element.find(P.RF_RECEIVER), element.find(P.RF_TRANSMITTER)
     if receiver:
         highest = len(profile.sensitivities_db)
-        _check_range("ReceiverSensitivity", receiver.uint(0, 2), 0, highest, (*path, 223), 0)
+        _check_range("ReceiverSensitivity", receiver.uint(0, 2), 0, highest, (*path, P.RF_RECEIVER), 0)
     if transmitter:
-        _check_transmitter(transmitter, profile, (*path, 224))
+        _check_transmitter(transmitter, profile, (*path, P.RF_TRANSMITTER))
     modes = {mode.mode_identifier for mode in profile.rf_modes}
-    for command in element.all(330):
-        control = command.find(335)
+    for command in element.all(P.C1G2_INVENTORY_COMMAND):
+        control = command.find(P.C1G2_RF_CONTROL)
         if control and control.uint(0, 2) not in modes:
             text = f"ModeIndex is {control.uint(0, 2)}, expected one of {sorted(modes)}"
-            raise bad_parameter_field(text, (*path, 330, 335), 0)
+            raise bad_parameter_field(text, (*path, P.C1G2_INVENTORY_COMMAND, P.C1G2_RF_CONTROL), 0)
 
 
 def _check_transmitter(transmitter: Element, profile: ReaderProfile, path: tuple[int, ...]) -> None:
@@ -205,9 +208,11 @@ def _check_range(name: str, value: int, least: int, most: int, path: tuple[int, 
 
 def _start_type(element: Element) -> StartTrigger:
     kind = element.fields[0]
-    path = (177, 178, 179)
+    path = (P.ROSPEC, P.RO_BOUNDARY_SPEC, P.ROSPEC_START_TRIGGER)
     _check_range("ROSpecStartTriggerType", kind, 0, max(StartTrigger), path, 0)
-    needed = {StartTrigger.PERIODIC: 180, StartTrigger.GPI: 181}.get(StartTrigger(kind))
+    needed = {StartTrigger.PERIODIC: P.PERIODIC_TRIGGER_VALUE, StartTrigger.GPI: P.GPI_TRIGGER_VALUE}.get(
+        StartTrigger(kind)
+    )
     if needed and element.find(needed) is None:
         text = f"start trigger {kind} lacks parameter {needed}"
         raise RequestError(text, StatusCode.P_MISSING_PARAMETER, path)
@@ -215,23 +220,27 @@ def _start_type(element: Element) -> StartTrigger:
 
 
 def _periodic(start: Element, profile: ReaderProfile) -> PeriodicTrigger | None:
-    element = start.find(180)
+    element = start.find(P.PERIODIC_TRIGGER_VALUE)
     if element is None:
         return None
-    utc = element.find(128)
+    utc = element.find(P.UTC_TIMESTAMP)
     if utc and not profile.has_utc_clock:
         text = "this reader has no UTC clock"
-        raise RequestError(text, StatusCode.P_UNSUPPORTED_PARAMETER, (177, 178, 179, 180, 128))
+        raise RequestError(
+            text,
+            StatusCode.P_UNSUPPORTED_PARAMETER,
+            (P.ROSPEC, P.RO_BOUNDARY_SPEC, P.ROSPEC_START_TRIGGER, P.PERIODIC_TRIGGER_VALUE, P.UTC_TIMESTAMP),
+        )
     return PeriodicTrigger(
         element.uint(0, 4) * MILLISECOND, element.uint(4, 4) * MILLISECOND, utc.uint(0, 8) if utc else None
     )
 
 
 def _gpi(parent: Element, profile: ReaderProfile, path: tuple[int, ...]) -> GpiTrigger | None:
-    element = parent.find(181)
+    element = parent.find(P.GPI_TRIGGER_VALUE)
     if element is None:
         return None
-    _check_range("GPIPortNum", element.uint(0, 2), 1, profile.gpis, (*path, 181), 0)
+    _check_range("GPIPortNum", element.uint(0, 2), 1, profile.gpis, (*path, P.GPI_TRIGGER_VALUE), 0)
     return GpiTrigger(element.uint(0, 2), bool(element.fields[2] & 0x80), element.uint(3, 4) * MILLISECOND)
 
 
@@ -240,7 +249,7 @@ def _timeout(trigger: GpiTrigger | None) -> int:
 
 
 def _rospec_duration(stop: Element) -> int:
-    kind, path = stop.fields[0], (177, 178, 182)
+    kind, path = stop.fields[0], (P.ROSPEC, P.RO_BOUNDARY_SPEC, P.ROSPEC_STOP_TRIGGER)
     _check_range("ROSpecStopTriggerType", kind, 0, 2, path, 0)
     if kind != 1:
         return 0
@@ -249,18 +258,18 @@ def _rospec_duration(stop: Element) -> int:
 
 
 def _ai_spec(element: Element, profile: ReaderProfile) -> AiSpec:
-    path = (177, 183)
+    path = (P.ROSPEC, P.AISPEC)
     antennas = {element.uint(at, 2) for at in range(2, len(element.fields), 2)}
     for antenna in antennas:
         _check_range("AntennaID", antenna, 0, profile.antennas, path, 0)
-    inventory = element.all(186)
+    inventory = element.all(P.INVENTORY_PARAMETER_SPEC)
     if len(inventory) > 1:
         raise RequestError("more than 1 InventoryParameterSpec", StatusCode.P_OVERFLOW_PARAMETER, path)
-    for configuration in inventory[0].all(222):
-        check_antenna_configuration(configuration, profile, (*path, 186))
-    stop = element.one(184)
+    for configuration in inventory[0].all(P.ANTENNA_CONFIGURATION):
+        check_antenna_configuration(configuration, profile, (*path, P.INVENTORY_PARAMETER_SPEC))
+    stop = element.one(P.AISPEC_STOP_TRIGGER)
     duration_us, observations = _aispec_limits(stop)
-    stop_gpi = _gpi(stop, profile, (*path, 184))
+    stop_gpi = _gpi(stop, profile, (*path, P.AISPEC_STOP_TRIGGER))
     return AiSpec(
         antennas=frozenset() if 0 in antennas else frozenset(antennas),
         duration_us=duration_us or _timeout(stop_gpi),
@@ -272,15 +281,15 @@ def _ai_spec(element: Element, profile: ReaderProfile) -> AiSpec:
 
 def _aispec_limits(stop: Element) -> tuple[int, int]:
     """Return the time limit in microseconds and the number of observations; 0 means none."""
-    kind, path = stop.fields[0], (177, 183, 184)
+    kind, path = stop.fields[0], (P.ROSPEC, P.AISPEC, P.AISPEC_STOP_TRIGGER)
     _check_range("AISpecStopTriggerType", kind, 0, AISPEC_STOP_OBSERVATIONS, path, 0)
     if kind == AISPEC_STOP_DURATION:
         _check_range("DurationTrigger", stop.uint(1, 4), 1, 0xFFFFFFFF, path, 1)
         return stop.uint(1, 4) * MILLISECOND, 0
-    trigger = stop.find(185)
+    trigger = stop.find(P.TAG_OBSERVATION_TRIGGER)
     if kind != AISPEC_STOP_OBSERVATIONS:
         return 0, 0
     if trigger is None:
         raise RequestError("lacks TagObservationTrigger", StatusCode.P_MISSING_PARAMETER, path)
-    _check_range("TriggerType", trigger.fields[0], 0, 0, (*path, 185), 0)
+    _check_range("TriggerType", trigger.fields[0], 0, 0, (*path, P.TAG_OBSERVATION_TRIGGER), 0)
     return trigger.uint(8, 4) * MILLISECOND, trigger.uint(2, 2)

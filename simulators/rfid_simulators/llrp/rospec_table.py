@@ -9,6 +9,7 @@ from rfid_simulators.llrp.clock import ReaderClock
 from rfid_simulators.llrp.inventory import NEVER, Outlet, RoSpecRun, Sources
 from rfid_simulators.llrp.rospec import ReportSpec, RoSpec, RoSpecState, StartTrigger
 from rfid_simulators.llrp.status import RequestError, StatusCode, bad_field
+from rfid_simulators.llrp.wire import ParameterType as P
 
 ALL = 0
 """The ROSpecID that means every ROSpec, where that is allowed."""
@@ -55,7 +56,7 @@ class RoSpecTable:
         """
         if spec.rospec_id in self._entries:
             text = f"ROSpec {spec.rospec_id} exists already"
-            raise RequestError(text, StatusCode.P_FIELD_ERROR, (177,), 0, StatusCode.A_INVALID)
+            raise RequestError(text, StatusCode.P_FIELD_ERROR, (P.ROSPEC,), 0, StatusCode.A_INVALID)
         if len(self._entries) == self._capacity:
             text = f"there are {self._capacity} ROSpecs already, and no more fit"
             raise RequestError(text, StatusCode.M_OVERFLOW_PARAMETER)

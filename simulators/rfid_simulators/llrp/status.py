@@ -5,11 +5,8 @@ Source: LLRP 1.0.1 13.2 (error handling), 16.2.8 (LLRPStatus, FieldError, Parame
 
 from enum import IntEnum
 
+from rfid_simulators.llrp.wire import ParameterType as P
 from rfid_simulators.llrp.wire import tlv, utf8v
-
-LLRP_STATUS = 287
-FIELD_ERROR = 288
-PARAMETER_ERROR = 289
 
 
 class StatusCode(IntEnum):
@@ -79,16 +76,16 @@ class RequestError(Exception):
         """The encoded LLRPStatus parameter, one ParameterError within another as deep as the fault lies."""
         detail, code = self._field_error, self._innermost
         for kind in reversed(self._path):
-            detail = tlv(PARAMETER_ERROR, kind.to_bytes(2, "big"), code.to_bytes(2, "big"), detail)
+            detail = tlv(P.PARAMETER_ERROR, kind.to_bytes(2, "big"), code.to_bytes(2, "big"), detail)
             code = StatusCode.P_PARAMETER_ERROR
-        return tlv(LLRP_STATUS, self.code.to_bytes(2, "big"), utf8v(str(self)), detail)
+        return tlv(P.LLRP_STATUS, self.code.to_bytes(2, "big"), utf8v(str(self)), detail)
 
 
 def _field_error(number: int, code: StatusCode) -> bytes:
-    return tlv(FIELD_ERROR, number.to_bytes(2, "big"), code.to_bytes(2, "big"))
+    return tlv(P.FIELD_ERROR, number.to_bytes(2, "big"), code.to_bytes(2, "big"))
 
 
-SUCCESS = tlv(LLRP_STATUS, StatusCode.M_SUCCESS.to_bytes(2, "big"), utf8v(""))
+SUCCESS = tlv(P.LLRP_STATUS, StatusCode.M_SUCCESS.to_bytes(2, "big"), utf8v(""))
 
 
 def bad_field(text: str, number: int, code: StatusCode = StatusCode.A_INVALID) -> RequestError:

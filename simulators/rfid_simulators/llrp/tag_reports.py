@@ -17,9 +17,9 @@ from rfid_simulators.llrp.clock import ReaderClock
 from rfid_simulators.llrp.rospec import ReportSpec
 from rfid_simulators.llrp.vendor import PEAK_RSSI, RF_DOPPLER_FREQUENCY, RF_PHASE_ANGLE, SERIALIZED_TID
 from rfid_simulators.llrp.wire import CUSTOM, IMPINJ, custom, tlv, u16v
+from rfid_simulators.llrp.wire import ParameterType as P
 from rfid_simulators.world.sighting import Sighting
 
-TAG_REPORT_DATA = 240
 EPC_96_BYTES = 12
 MOST_SEEN = 0xFFFF
 """TagSeenCount has 16 bits and stays at its highest value."""
@@ -44,7 +44,9 @@ def tag_memory(epc: str) -> TagMemory:
     data = bytes.fromhex(epc)
     pc = len(data) // 2 << 11
     crc = crc_hqx(pc.to_bytes(2, "big") + data, 0xFFFF) ^ 0xFFFF
-    parameter = b"\x8d" + data if len(data) == EPC_96_BYTES else tlv(241, (len(data) * 8).to_bytes(2, "big"), data)
+    parameter = (
+        b"\x8d" + data if len(data) == EPC_96_BYTES else tlv(P.EPC_DATA, (len(data) * 8).to_bytes(2, "big"), data)
+    )
     tid = b"\xe2\x80\x11\x60" + hashlib.blake2b(data, digest_size=8).digest()
     return TagMemory(parameter, pc, crc, custom(IMPINJ, SERIALIZED_TID, u16v(struct.unpack("!6H", tid))))
 
@@ -179,7 +181,7 @@ class TagEncoder:
         fields = self._pack(*self._pick(values + self._heads))
         tid = memory.tid if self._with_tid else b""
         length = _TLV.size + len(memory.epc) + len(fields) + len(tid)
-        return _TLV.pack(TAG_REPORT_DATA, length) + memory.epc + fields + tid
+        return _TLV.pack(P.TAG_REPORT_DATA, length) + memory.epc + fields + tid
 
 
 def _within(value: int, bits: int) -> int:
