@@ -1,9 +1,12 @@
 """Fixtures that every test may use."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.servers import Mosquitto, mosquitto_path
 
 CI = os.environ.get("CI") == "true"
 
@@ -22,3 +25,18 @@ def shared() -> Path:
     if not folder.is_dir():
         skip_or_fail(f"no reference data: {folder} is not there")
     return folder
+
+
+@pytest.fixture
+def mosquitto(tmp_path: Path) -> Iterator[Mosquitto]:
+    """A running Mosquitto of this test alone."""
+    program = mosquitto_path()
+    if program is None:
+        skip_or_fail("Mosquitto is not installed")
+        return
+    folder = tmp_path / "mosquitto"
+    folder.mkdir()
+    broker = Mosquitto(program, folder)
+    broker.start()
+    yield broker
+    broker.kill()

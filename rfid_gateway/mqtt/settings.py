@@ -17,7 +17,9 @@ class _Table(BaseModel):
 class TlsSettings(_Table):
     """`[mqtt.tls]`: an empty table means TLS with the authorities that the system trusts."""
 
-    ca_file: str | None = Field(default=None, description="PEM file of the broker's authority; the system's if left out")
+    ca_file: str | None = Field(
+        default=None, description="PEM file of the broker's authority; the system's if left out"
+    )
     certificate_file: str | None = Field(default=None, description="PEM file of the gateway's own certificate")
     key_file: str | None = Field(default=None, description="PEM file of that certificate's private key")
 

@@ -33,7 +33,9 @@ def checked_level(text: str, what: str) -> str:
     if not text:
         raise TopicError(f"{what} is empty: expected one MQTT topic level")
     if unfit := _UNFIT.search(text):
-        raise TopicError(f"{what} {text!r} has {unfit.group()!r}: an MQTT topic level has no /, +, # or control character")
+        raise TopicError(
+            f"{what} {text!r} has {unfit.group()!r}: an MQTT topic level has no /, +, # or control character"
+        )
     return text
 
 
@@ -71,7 +73,9 @@ def decoded(level: str) -> str:
         TopicError: a `%` is not followed by two hex digits, or the bytes are not UTF-8.
     """
     if broken := _BROKEN_ESCAPE.search(level):
-        raise TopicError(f"topic level {level!r}: % at character {broken.start() + 1} wants two hex digits; % itself is %25")
+        raise TopicError(
+            f"topic level {level!r}: % at character {broken.start() + 1} wants two hex digits; % itself is %25"
+        )
     try:
         return unquote_to_bytes(level).decode()
     except UnicodeDecodeError as error:
