@@ -11,23 +11,26 @@ from rfid_gateway.epc.keys import digital_link
 
 _HOST = "https://id.gs1.org/"
 
-_FINEST_FIRST = {
-    "00": (),
-    "01": ("235", "21", "10"),
-    "253": (),
-    "255": (),
-    "401": (),
-    "402": (),
-    "414": ("254",),
-    "417": (),
-    "8003": (),
-    "8004": (),
-    "8006": ("21", "10"),
-    "8010": ("8011",),
-    "8017": (),
-    "8018": (),
+_KEYS: dict[str, tuple[re.Pattern[str], tuple[str, ...]]] = {
+    identifier: (re.compile(pattern, re.ASCII), tuple(finest_first))
+    for identifier, pattern, *finest_first in (
+        ("00", r"\d{18}"),
+        ("01", r"\d{8}|\d{12,14}", "235", "21", "10"),
+        ("253", r"\d{13}.*"),
+        ("255", r"\d{13,25}"),
+        ("401", r"\d{4}.+"),
+        ("402", r"\d{17}"),
+        ("414", r"\d{13}", "254"),
+        ("417", r"\d{13}"),
+        ("8003", r"\d{14}.*"),
+        ("8004", r"\d{4}.+"),
+        ("8006", r"\d{18}", "21", "10"),
+        ("8010", r"\d{4}.+", "8011"),
+        ("8017", r"\d{18}"),
+        ("8018", r"\d{18}"),
+    )
 }
-"""Primary keys by application identifier, with the qualifiers that name something finer (GS1 Digital Link 1.1 4)."""
+"""Primary keys: application identifier, form, and qualifiers that name something finer (GS1 Digital Link 1.1 4)."""
 
 _SHORT_NAMES = {
     "sscc": "00",
@@ -53,7 +56,7 @@ _SHORT_NAMES = {
 _PERCENT = str.maketrans({character: f"%{ord(character):02X}" for character in "!()*+,:"})
 """Characters that an EPC URN may show and a Digital Link must escape (GS1 Digital Link 1.1 table 7-1)."""
 
-_KEY_VALUE = re.compile(r"\d{4}", re.ASCII)
+_NO_KEY = (re.compile(r"(?!)"), ())
 _WEB = re.compile(r"https?://[^/?#]+/([^?#]*)", re.ASCII)
 
 
@@ -70,17 +73,15 @@ def canonical_uri(uri: str) -> str:
 def _canonical_link(path: str) -> str | None:
     segments = path.rstrip("/").split("/")
     for start in range(len(segments) % 2, len(segments), 2):
-        identifier = _SHORT_NAMES.get(segments[start], segments[start])
-        value = segments[start + 1]
-        if identifier in _FINEST_FIRST and _KEY_VALUE.match(value):
-            names = (_SHORT_NAMES.get(name, name) for name in segments[start + 2 :: 2])
-            return _link(identifier, value, dict(zip(names, segments[start + 3 :: 2], strict=True)))
+        names = [_SHORT_NAMES.get(name, name) for name in segments[start::2]]
+        values = segments[start + 1 :: 2]
+        form, finest_first = _KEYS.get(names[0], _NO_KEY)
+        if form.fullmatch(values[0]):
+            return _link(names[0], values[0], finest_first, dict(zip(names[1:], values[1:], strict=True)))
     return None
 
 
-def _link(identifier: str, value: str, qualifiers: dict[str, str]) -> str:
+def _link(identifier: str, value: str, finest_first: tuple[str, ...], qualifiers: dict[str, str]) -> str:
     key = value.zfill(14) if identifier == "01" else value
-    for name in _FINEST_FIRST[identifier]:
-        if name in qualifiers:
-            return f"{_HOST}{identifier}/{key}/{name}/{qualifiers[name]}"
-    return f"{_HOST}{identifier}/{key}"
+    finest = next((f"/{name}/{qualifiers[name]}" for name in finest_first if name in qualifiers), "")
+    return f"{_HOST}{identifier}/{key}{finest}"

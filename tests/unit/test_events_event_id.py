@@ -145,6 +145,24 @@ def _with_one_party_list(event: EpcisEvent) -> EpcisEvent:
     return {name: value for name, value in event.items() if name != "destinationList"}
 
 
+@pytest.mark.parametrize(
+    "epc_uri",
+    [
+        "urn:epc:id:sgln:401234500010..door-7",
+        "urn:epc:id:sgcn:401234500010..7",
+        "urn:epc:id:gdti:4012345.00042.7",
+        "urn:epc:id:pgln:401234500010.",
+        "urn:epc:id:cpi:4012345.5PQ7%2FZ43.12345",
+        "urn:epc:id:gsrn:4012345.0123456789",
+        "urn:epc:id:sgtin:4012345.077781.a%2Fb%22",
+        "urn:epc:id:sscc:4012345.30000000012",
+    ],
+)
+def test_other_schemes_and_malformed_urns_are_hashed_as_the_usual_tool_does(epc_uri: str) -> None:
+    event = object_event(replace(EVENT, epc_uri=epc_uri))
+    assert pre_hash(event) == tool(event)
+
+
 def test_transaction_event_is_hashed_as_the_usual_tool_does(shared: Path) -> None:
     event = example(shared, "wh_13_return_received.jsonld") | {"type": "TransactionEvent", "action": "ADD"}
     event |= {"parentID": "urn:epc:id:sscc:4012345.1000000018", "bizStep": "https://shop.example/steps/refund"}
@@ -167,6 +185,33 @@ def test_type_stands_first_in_whatever_order_the_json_has_it() -> None:
     assert event_id(turned) == event_id(event)
     assert pre_hash(event) == tool(event)
     assert pre_hash(turned) != tool(turned)
+
+
+def test_asset_of_a_twelve_digit_prefix_gets_its_link_where_the_tool_keeps_the_urn() -> None:
+    event = object_event(replace(EVENT, epc_uri="urn:epc:id:grai:401234500010..7"))
+    assert "epcListepc=https://id.gs1.org/8003/04012345000108" in pre_hash(event)
+    assert "epcListepc=urn:epc:id:grai:401234500010..7" in tool(event)
+
+
+def test_context_of_a_bare_event_is_outside_where_the_tool_hashes_it() -> None:
+    event = object_event(EVENT)
+    document = {"type": "EPCISDocument", "@context": event["@context"], "epcisBody": {"eventList": [dict(event)]}}
+    [theirs] = hash_generator.derive_prehashes_from_events(json_to_py.event_list_from_epcis_document_json(document))
+    assert theirs.replace(f"@context={event['@context']}", "") == pre_hash(event) != theirs
+
+
+def test_time_that_rounds_up_to_the_next_second_is_hashed_where_the_tool_drops_the_event() -> None:
+    event = object_event(EVENT) | {"eventTime": "2026-11-23T10:45:00.9997+01:00"}
+    assert "eventTime=2026-11-23T09:45:01.000Z" in pre_hash(event)
+    with pytest.raises(ValueError, match="not enough values to unpack"):
+        tool(event)
+
+
+def test_transaction_without_type_is_hashed_where_the_tool_fails() -> None:
+    event = object_event(EVENT) | {"bizTransactionList": [{"bizTransaction": "https://shop.example/asn/1"}]}
+    assert pre_hash(event).endswith("bizTransactionListbizTransaction=https://shop.example/asn/1")
+    with pytest.raises(IndexError):
+        tool(event)
 
 
 def test_pre_hash_is_spelled_out_once() -> None:
@@ -276,6 +321,8 @@ def test_event_id_has_the_form_of_a_named_information_uri() -> None:
         ("http://shop.example/x/y/414/4012345000108/", "https://id.gs1.org/414/4012345000108"),
         ("https://id.gs1.org/8010/4012345ABC/8011/12", "https://id.gs1.org/8010/4012345ABC/8011/12"),
         ("https://shop.example/01/readme", "https://shop.example/01/readme"),
+        ("https://shop.example/01/2026-plan", "https://shop.example/01/2026-plan"),
+        ("https://shop.example/414/4012345000108/414", "https://shop.example/414/4012345000108/414"),
         ("https://shop.example", "https://shop.example"),
         ("urn:epc:id:sgtin:0614141.812345.6789(1)!", "https://id.gs1.org/01/80614141123458/21/6789%281%29%21"),
         ("urn:epc:id:gid:1.2.3", "urn:epc:id:gid:1.2.3"),
@@ -284,3 +331,15 @@ def test_event_id_has_the_form_of_a_named_information_uri() -> None:
 )
 def test_gs1_keys_have_one_canonical_link_and_other_uris_stay(uri: str, canonical: str) -> None:
     assert canonical_uri(uri) == canonical
+
+
+@given(
+    st.lists(
+        st.sampled_from(
+            ["urn:epc:id:", "sscc:", "sgtin:", "https://", "a.b", "/", "01", "00", "4012345123456", "?", ".", "0", "x"]
+        )
+    )
+)
+def test_canonical_link_is_canonical_and_nothing_makes_it_fail(parts: list[str]) -> None:
+    canonical = canonical_uri("".join(parts))
+    assert canonical_uri(canonical) == canonical
