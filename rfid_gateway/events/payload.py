@@ -3,9 +3,9 @@
     {"event_id":"ni:///sha-256;...","sequence":7,"shipment_id":"S-1","orders":["PO-1"],"logistic_unit":"3401...",
      "direction":"out","confidence":0.98,"verdict":"ok","epcis":{...},"replayed":false}
 
-It grows in three steps, so that each is paid for once: `compose` when the event happens, `ComposedEvent.payload`
-when the outbox has given it a number, `live` or `replayed` when it is sent. Keys are always there; null says that
-a value does not apply.
+It grows in three steps, so that each is paid for once: `compose` when the event happens, `ComposedEvent.payload` when
+the outbox has given it a number, `sent_first` or `sent_again` when it is sent. Keys are always there; null says that a
+value does not apply.
 """
 
 from dataclasses import dataclass
@@ -17,8 +17,8 @@ from rfid_gateway.events.location import LocationEvent
 
 _encode = JSONEncoder(ensure_ascii=False, allow_nan=False, check_circular=False, separators=(",", ":")).encode
 
-_LIVE = b',"replayed":false}'
-_REPLAYED = b',"replayed":true}'
+_SENT_FIRST = b',"replayed":false}'
+_SENT_AGAIN = b',"replayed":true}'
 _EPCIS = b',"epcis":'
 
 
@@ -66,14 +66,14 @@ def compose(event: LocationEvent, *, gln: str | None = None) -> ComposedEvent:
     return ComposedEvent(identity, head.encode(), f",{tail[1:]}".encode())
 
 
-def live(payload: bytes) -> bytes:
-    """The stored payload as it is sent when the event has just happened."""
-    return payload[:-1] + _LIVE
+def sent_first(payload: bytes) -> bytes:
+    """The stored payload as it is sent the first time, however long after the event."""
+    return payload[:-1] + _SENT_FIRST
 
 
-def replayed(payload: bytes) -> bytes:
-    """The stored payload as it is sent later: after a time without broker or gateway, or once more."""
-    return payload[:-1] + _REPLAYED
+def sent_again(payload: bytes) -> bytes:
+    """The stored payload as it is sent when it may have been sent before: no PUBACK came, or no commit after it."""
+    return payload[:-1] + _SENT_AGAIN
 
 
 def bare_epcis(payload: bytes) -> bytes:

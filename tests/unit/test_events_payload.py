@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from rfid_gateway.events.event_id import event_id
 from rfid_gateway.events.location import LocationEvent
-from rfid_gateway.events.payload import bare_epcis, compose, live, replayed
+from rfid_gateway.events.payload import bare_epcis, compose, sent_again, sent_first
 
 EVENT = LocationEvent(
     event_time=1795427100_123_456,
@@ -32,8 +32,8 @@ TEXT = st.text(st.characters(exclude_categories=["Cs"]))
 
 def test_stored_payload_is_json_and_lacks_replayed_alone() -> None:
     stored = json.loads(compose(EVENT).payload(7))
-    assert json.loads(live(compose(EVENT).payload(7))) == stored | {"replayed": False}
-    assert json.loads(replayed(compose(EVENT).payload(7))) == stored | {"replayed": True}
+    assert json.loads(sent_first(compose(EVENT).payload(7))) == stored | {"replayed": False}
+    assert json.loads(sent_again(compose(EVENT).payload(7))) == stored | {"replayed": True}
     assert "replayed" not in stored
 
 
