@@ -63,7 +63,8 @@ class Pipeline:
         self._pending = _Pending()
         self._directory_version = -1
         self._last_commit = 0
-        self._store_trouble = ""
+        self.store_trouble = ""
+        """Why nothing can be committed now; empty when all is well. Other threads only look."""
         self.reads = 0
         """Tag reads taken so far; other threads only look."""
         self.events = 0
@@ -90,6 +91,18 @@ class Pipeline:
         self._settle()
         self.events += events
         return events
+
+    def save(self) -> None:
+        """Commit what observation has in mind, whether or not a checkpoint is due: the gateway ends."""
+        self._last_commit = -CHECKPOINT_US
+        self.drain(())
+
+    def tidy(self) -> None:
+        """Give observations up whose entry has not come for too long, and say so."""
+        hold_us = round(self._config.shipments.hold_unknown_days * 86_400_000_000)
+        dropped = self._store.unbound.expire(self._clock.utc_us() - hold_us)
+        if dropped:
+            log.warning("unbound.given_up", observations=dropped, after_days=self._config.shipments.hold_unknown_days)
 
     def _observe(self, items: Sequence[Item], now: int) -> None:
         """Tag reports become observations: presence in zones, passages through doors."""
@@ -135,8 +148,9 @@ class Pipeline:
                 directions[key] = state.direction if state else None
             bound.append(self._resolver.bind(observation, found, directions[key], now))
             directions[key] = bound[-1].event.direction
-        if unknown:
-            self._store.unbound.add(unknown, self._config.shipments.hold_unknown_max)
+        dropped = self._store.unbound.add(unknown, self._config.shipments.hold_unknown_max) if unknown else 0
+        if dropped:
+            log.warning("unbound.full", observations=dropped, limit=self._config.shipments.hold_unknown_max)
         return bound
 
     def _append(self, bound: Sequence[Bound]) -> int:
@@ -194,15 +208,15 @@ class Pipeline:
         for message in self._pending.messages:
             message.acknowledge()
         self._pending = _Pending()
-        if self._store_trouble:
+        if self.store_trouble:
             log.info("store.recovered")
-            self._store_trouble = ""
+            self.store_trouble = ""
 
     def _keep_for_later(self, error: StoreError) -> None:
         """The batch stays in memory and is tried with the next drain; reads go on."""
-        if not self._store_trouble:
+        if not self.store_trouble:
             log.error("store.failed", reason=str(error), waiting=len(self._pending.observations))
-        self._store_trouble = str(error)
+        self.store_trouble = str(error)
 
 
 def _unbound(observation: Observation, keys: tuple[str, ...]) -> UnboundObservation:

@@ -15,16 +15,19 @@ _FIELDS = ("hex", "scheme", "filter", "epc_uri", "tag_uri", "element_string", "d
 @click.argument("epcs", metavar="HEX...", nargs=-1)
 @json_option
 def decode(epcs: tuple[str, ...], as_json: bool) -> None:  # noqa: FBT001 - click passes options by name
-    """Say what EPCs stand for, by the GS1 Tag Data Standard. Reads standard input where no HEX is given."""
-    failed = 0
+    """Say what EPCs stand for, by the GS1 Tag Data Standard. Reads standard input where no HEX is given.
+
+    A tag that no scheme fits is told as such; the exit code is 1 only for text that is no hex.
+    """
+    no_hex = False
     for text in epcs or _standard_input():
         decoded = decode_epc(text)
-        failed += decoded.error is not None
+        no_hex |= decoded.epc_uri is None and decoded.digital_link is None
         if as_json:
             json_line(_row(decoded))
         else:
             _explain(decoded)
-    if failed:
+    if no_hex:
         raise click.exceptions.Exit(1)
 
 

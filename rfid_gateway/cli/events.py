@@ -24,7 +24,7 @@ _PAGE = 500
 @click.option("--shipment", help="Only events of this shipment.")
 @click.option("--verdict", help="Only events with this verdict, such as wrong_door.")
 @json_option
-def events(  # noqa: D417 - click passes what its options say
+def events(
     config_file: Path,
     limit: int,
     follow: bool,  # noqa: FBT001

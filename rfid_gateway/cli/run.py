@@ -9,8 +9,8 @@ import click
 from rfid_gateway.cli import logs
 from rfid_gateway.cli.configuration import config_option, load
 from rfid_gateway.clock import SystemClock
-from rfid_gateway.gateway import Gateway
-from rfid_gateway.store.connection import StoreError
+from rfid_gateway.service import Service
+from rfid_gateway.store.database import StoreError
 
 
 @click.command()
@@ -26,14 +26,14 @@ def run(config_file: Path, log_level: str) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     try:
-        gateway = Gateway(config, SystemClock())
+        service = Service(config, SystemClock())
     except StoreError as error:
         raise click.ClickException(str(error)) from error
-    gateway.start()
-    while not stop.wait(0.5) and gateway.alive():
+    service.start()
+    while not stop.wait(0.5) and service.alive():
         pass
     died = not stop.is_set()
-    summary = gateway.stop()
+    summary = service.stop()
     click.echo(summary.sentence())
     if died:
         raise click.ClickException("a part of the gateway ended by itself; the log says why")

@@ -1,6 +1,5 @@
 """`rfid-gateway status`."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,7 @@ from rich.table import Table
 from rfid_gateway.cli.configuration import config_option, load
 from rfid_gateway.cli.output import json_line, json_option, local_time
 from rfid_gateway.clock import SystemClock
-from rfid_gateway.gateway import STATUS_FILE
+from rfid_gateway.state_file import read_state
 
 _FRESH_US = 10_000_000
 """The gateway writes its status every second; older than this, it is not running or hangs."""
@@ -23,11 +22,10 @@ _FRESH_US = 10_000_000
 def status(config_file: Path, as_json: bool) -> None:  # noqa: FBT001 - click passes options by name
     """Say how the gateway on this PC is doing; exit code 1 if it is not running."""
     config = load(config_file)
-    file = Path(config.gateway.state_dir) / STATUS_FILE
     try:
-        state: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise click.ClickException(f"the gateway has not run yet: there is no {file}") from None
+        state: dict[str, Any] = read_state(Path(config.gateway.state_dir))
+    except FileNotFoundError as error:
+        raise click.ClickException(f"the gateway has not run here yet: there is no {error.filename}") from None
     running = not state["stopped"] and SystemClock().utc_us() - state["at"] < _FRESH_US
     state["running"] = running
     if as_json:

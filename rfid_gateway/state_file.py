@@ -1,0 +1,29 @@
+"""The state file: how the running gateway is doing, for `rfid-gateway status`."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+STATE_FILE = "status.json"
+"""In the state folder; rewritten every second."""
+
+
+def write_state(folder: Path, state: Mapping[str, object]) -> None:
+    """Replace the state file; a reader sees the old one or the new one, never half of one.
+
+    Raises:
+        OSError: the folder is full or not writable.
+    """
+    draft = folder / f".{STATE_FILE}"
+    draft.write_text(json.dumps(state, ensure_ascii=False), encoding="utf-8")
+    draft.replace(folder / STATE_FILE)
+
+
+def read_state(folder: Path) -> dict[str, object]:
+    """Return what the gateway wrote last.
+
+    Raises:
+        FileNotFoundError: it has never run here.
+    """
+    state: dict[str, object] = json.loads((folder / STATE_FILE).read_text(encoding="utf-8"))
+    return state
