@@ -1,0 +1,304 @@
+"""Passages through doors: which tags are open at which door, until when, and what is made of them at the end."""
+
+import heapq
+from collections import OrderedDict
+from collections.abc import Sequence
+from itertools import count
+
+from rfid_gateway.observe.background import Port, Resting
+from rfid_gateway.observe.decision import TURN_BACK_READS, Judgement, Verdict, judge
+from rfid_gateway.observe.observations import Direction, Observation, Passage
+from rfid_gateway.observe.passage import OpenPassage
+from rfid_gateway.observe.rules import Antenna, DoorRules
+from rfid_gateway.observe.saved import Changes
+from rfid_gateway.observe.sums import Sums
+from rfid_gateway.observe.voting import Stays, Votes
+from rfid_gateway.reads import TagRead
+
+HOLD = 400_000
+"""µs that an unclear passage waits for the votes of tags that moved with it: within the half second a door has."""
+FORGET_RESTING = 600_000_000
+"""µs without a read after which a resting tag is forgotten."""
+IDLE_WINDOWS = 3
+"""Passages in a row that came to nothing before a tag counts as background, for tags heard only now and then."""
+IDLE_KEPT = 10_000
+HALVES_KEPT = 1_000
+HALF_LIFETIME = 6_000_000
+"""µs that may lie between the two sides of one slow passage, where the door frame hides the tag."""
+VOTABLE_READS = 16
+"""With fewer reads than this rise and fall cannot be told, and the group may speak for the tag."""
+
+
+class Door:
+    """One door's tags. Owner: `Doors`."""
+
+    def __init__(self, rules: DoorRules) -> None:
+        self.rules = rules
+        self.passages: dict[str, OpenPassage] = {}
+        self.resting: dict[str, Resting] = {}
+        self.votes = Votes()
+        self.idle: OrderedDict[str, int] = OrderedDict()
+        """Passages in a row that came to nothing, per tag."""
+        self.halves: OrderedDict[str, OpenPassage] = OrderedDict()
+        """Passages that only one side heard: the other side may be about to."""
+
+    def count_idle(self, epc: str) -> int:
+        """Count one more passage that came to nothing."""
+        windows = self.idle.pop(epc, 0) + 1
+        self.idle[epc] = windows
+        if len(self.idle) > IDLE_KEPT:
+            self.idle.popitem(last=False)
+        return windows
+
+    def keep_half(self, passage: OpenPassage) -> None:
+        """Keep a passage that only one side heard."""
+        self.halves[passage.epc] = passage
+        if len(self.halves) > HALVES_KEPT:
+            self.halves.popitem(last=False)
+
+    def judge(self, passage: OpenPassage) -> Judgement:
+        """Judge a passage by itself."""
+        sums = passage.sums
+        inside = [each for port, each in sums.items() if port in self.rules.inside]
+        outside = [each for port, each in sums.items() if port in self.rules.outside]
+        return judge(inside, outside, self.rules)
+
+
+class Doors:
+    """All doors together, because a tag may be heard at several. Owner: the observer, in the pipeline thread.
+
+    Bounds: at most `limit` open passages and resting tags together; past that the one whose timer is next is closed
+    at once. Per door `IDLE_KEPT` tags that came to nothing, over all `STAYS_KEPT` lately closed passages.
+    """
+
+    def __init__(
+        self, rules: Sequence[DoorRules], out: list[Observation], changes: Changes, *, save_every: int, limit: int
+    ) -> None:
+        self._out = out
+        self._changes = changes
+        self._save_every = save_every
+        self._limit = limit
+        self._timers: list[tuple[int, int, OpenPassage | Resting]] = []
+        self._serial = count()
+        self._stays = Stays()
+        self.doors = {door.door: Door(door) for door in rules}
+
+    def __len__(self) -> int:
+        """Passages and resting tags held, to be compared with the limit."""
+        return len(self._timers)
+
+    def next_deadline(self) -> int | None:
+        """Monotonic time of the next timer; a tag read since then only has its timer moved."""
+        return self._timers[0][0] if self._timers else None
+
+    def expire(self, monotonic: int) -> None:
+        """Close every passage that is quiet or capped, and forget resting tags that are gone."""
+        while self._timers and self._timers[0][0] <= monotonic:
+            entry = self._timers[0][2]
+            due = self._due(entry)
+            if due > monotonic:
+                heapq.heapreplace(self._timers, (due, next(self._serial), entry))
+                continue
+            heapq.heappop(self._timers)
+            if isinstance(entry, OpenPassage):
+                self._close(entry, monotonic)
+            elif self.doors[entry.door].resting.get(entry.epc) is entry:
+                self._forget(entry)
+
+    def restore_passage(self, door: str, epc: str, state: str, monotonic: int, utc: int) -> None:
+        """Go on with a saved passage; rows of doors that are no longer configured are deleted."""
+        passage = OpenPassage.restored(door, epc, state, monotonic, utc)
+        if door not in self.doors:
+            self._changes.forget(passage)
+            return
+        self.doors[door].passages[epc] = passage
+        self._watch(passage)
+
+    def restore_resting(self, door: str, epc: str, state: str, monotonic: int) -> None:
+        """Go on with a saved resting tag; rows of doors that are no longer configured are deleted."""
+        resting = Resting.restored(door, epc, state, monotonic)
+        if door not in self.doors:
+            self._changes.forget(resting)
+            return
+        self.doors[door].resting[epc] = resting
+        self._watch(resting)
+
+    def open(self, door: Door, port: Port, read: TagRead, now: int, at: int) -> OpenPassage | None:
+        """Open a passage; None while the tag rests beside the door."""
+        resting = door.resting.get(read.epc)
+        if resting is not None:
+            if read.peak_rssi is None or resting.stays(port, read.peak_rssi, now, at):
+                return None
+            self._forget(resting)
+        while len(self._timers) >= self._limit:
+            self._evict(now)
+        passage = door.halves.pop(read.epc, None)
+        if passage is not None and at - passage.seen < HALF_LIFETIME:
+            passage.reopen(now)
+        else:
+            passage = OpenPassage(door.rules.door, read.epc, read.tid, at, now)
+        if resting is not None:
+            passage.begin_resting(resting.rested_at(at, door.rules.quiet), resting.levels)
+        passage.save_at = now + self._save_every
+        door.passages[read.epc] = passage
+        self._watch(passage)
+        return passage
+
+    def save(self, passage: OpenPassage, now: int) -> None:
+        """Have a passage written with the next rows, and not again for a while."""
+        passage.save_at = now + self._save_every
+        self._changes.touch(passage)
+
+    def _watch(self, entry: OpenPassage | Resting) -> None:
+        heapq.heappush(self._timers, (self._due(entry), next(self._serial), entry))
+
+    def _due(self, entry: OpenPassage | Resting) -> int:
+        if isinstance(entry, Resting):
+            return entry.last + FORGET_RESTING
+        rules = self.doors[entry.door].rules
+        quiet_at = entry.last + rules.quiet
+        return min(quiet_at + HOLD * entry.held, entry.opened + rules.cap)
+
+    def _evict(self, now: int) -> None:
+        _, _, entry = heapq.heappop(self._timers)
+        if isinstance(entry, Resting):
+            if self.doors[entry.door].resting.get(entry.epc) is entry:
+                self._forget(entry)
+            return
+        entry.held = True
+        self._close(entry, now)
+
+    def _forget(self, resting: Resting) -> None:
+        del self.doors[resting.door].resting[resting.epc]
+        self._changes.forget(resting)
+
+    def _close(self, passage: OpenPassage, now: int) -> None:
+        door = self.doors[passage.door]
+        judgement = door.judge(passage)
+        capped = now < passage.last + door.rules.quiet
+        if not capped and not passage.held and _is_votable(judgement, passage):
+            passage.held = True
+            self._watch(passage)
+            return
+        del door.passages[passage.epc]
+        self._changes.forget(passage)
+        reported = self._conclude(door, passage, judgement, capped=capped)
+        self._stays.add(passage, now)
+        if judgement.verdict is Verdict.ONE_SIDE and reported is None and not capped:
+            door.keep_half(passage)
+        if capped:
+            self._go_on(door, passage, reported, now)
+        elif reported is None and door.count_idle(passage.epc) >= IDLE_WINDOWS:
+            self._rest(door, passage, now)
+        elif reported is not None:
+            door.idle.pop(passage.epc, None)
+
+    def _conclude(
+        self, door: Door, passage: OpenPassage, judgement: Judgement, *, capped: bool
+    ) -> Direction | None:
+        """Report what a passage amounts to; the direction reported, or None for nothing."""
+        others = [
+            other.passages[passage.epc]
+            for other in self.doors.values()
+            if other is not door and passage.epc in other.passages
+        ]
+        if self._stays.louder_door(passage, others) is not None:
+            return None
+        direction, confidence = _direction(judgement), judgement.confidence
+        evidence = dict(judgement.evidence)
+        if direction in {Direction.IN, Direction.OUT}:
+            door.votes.add(passage, direction)
+        elif _is_votable(judgement, passage) and (election := door.votes.elect(passage)) is not None:
+            direction, confidence = election.direction, election.confidence
+            evidence["votes"] = election.votes
+        if direction is None or (capped and direction is Direction.UNDECIDED):
+            return None
+        if passage.follows is not None and direction in {passage.follows, Direction.UNDECIDED}:
+            return None
+        self._out.append(
+            Passage(
+                passage.epc,
+                passage.door,
+                direction,
+                round(confidence, 4),
+                passage.origin,
+                passage.seen,
+                evidence,
+                tid=passage.tid,
+            )
+        )
+        return direction
+
+    def _go_on(self, door: Door, passage: OpenPassage, reported: Direction | None, now: int) -> None:
+        """After the cap the tag is still there: it rests, or goes on with a passage that has been reported."""
+        already = reported or passage.follows
+        if already is None:
+            self._rest(door, passage, now)
+            return
+        follower = OpenPassage(passage.door, passage.epc, passage.tid, passage.seen, now)
+        follower.last = passage.last
+        follower.follows = already if reported is not None else None
+        if follower.follows is None:
+            self._rest(door, passage, now)
+            return
+        door.passages[passage.epc] = follower
+        self._watch(follower)
+        self.save(follower, now)
+
+    def _rest(self, door: Door, passage: OpenPassage, now: int) -> None:
+        levels = passage.levels()
+        if not levels:
+            return
+        resting = Resting(passage.door, passage.epc, levels, now)
+        door.resting[passage.epc] = resting
+        self._changes.touch(resting)
+        self._watch(resting)
+
+
+class DoorPort:
+    """One antenna of one door and its hot path. Owner: the observer."""
+
+    __slots__ = ("_door", "_doors", "_floor", "_port")
+
+    def __init__(self, door: Door, doors: Doors, antenna: Antenna) -> None:
+        self._door = door
+        self._doors = doors
+        self._port = antenna
+        self._floor = door.rules.rssi_floor
+
+    def add(self, read: TagRead, now: int, offset: int) -> None:
+        """Count one read. `now` is monotonic, `offset` the reader's clock minus UTC."""
+        rssi = read.peak_rssi
+        if rssi is not None and rssi < self._floor:
+            return
+        at = (read.first_seen + read.last_seen) // 2 - offset
+        passage = self._door.passages.get(read.epc)
+        if passage is None:
+            passage = self._doors.open(self._door, self._port, read, now, at)
+            if passage is None:
+                return
+        sums = passage.sums.get(self._port)
+        if sums is None:
+            sums = passage.sums[self._port] = Sums()
+        passage.last = now
+        if at > passage.seen:
+            passage.seen = at
+        sums.add((at - passage.origin) * 1e-6, rssi)
+        if now >= passage.save_at:
+            self._doors.save(passage, now)
+
+
+def _direction(judgement: Judgement) -> Direction | None:
+    if judgement.verdict is Verdict.CROSSED:
+        return Direction.OUT if judgement.score > 0 else Direction.IN
+    return Direction.UNDECIDED if judgement.verdict is Verdict.UNDECIDED else None
+
+
+def _is_votable(judgement: Judgement, passage: OpenPassage) -> bool:
+    """Whether those that moved with a tag may speak for it: too few reads to be clear, but more than one."""
+    reads = passage.reads()
+    if judgement.verdict is Verdict.UNDECIDED:
+        return True
+    thin = 2 <= reads < VOTABLE_READS  # noqa: PLR2004 - one read is a stray read
+    one_side = judgement.verdict is Verdict.ONE_SIDE and reads < 2 * TURN_BACK_READS
+    return one_side or (thin and judgement.verdict in {Verdict.STRAY, Verdict.STILL, Verdict.TURNED_BACK})

@@ -1,0 +1,117 @@
+"""An open passage: one tag at one door, as running sums per antenna."""
+
+import json
+from collections.abc import Mapping
+
+from rfid_gateway.observe.background import Port
+from rfid_gateway.observe.sums import Sums
+
+KIND = "passage"
+
+RESTED_READS = 5
+RESTED_EVERY = 200_000
+
+
+class OpenPassage:
+    """One tag at one door. Owner: `Doors`. `origin` and `seen` are UTC, the other times monotonic."""
+
+    __slots__ = (
+        "door",
+        "epc",
+        "follows",
+        "held",
+        "last",
+        "opened",
+        "origin",
+        "rested",
+        "save_at",
+        "seen",
+        "stored",
+        "sums",
+        "tid",
+    )
+
+    def __init__(self, door: str, epc: str, tid: str | None, origin: int, opened: int) -> None:
+        self.door = door
+        self.epc = epc
+        self.tid = tid
+        self.origin = self.seen = origin
+        self.opened = self.last = opened
+        self.save_at = 0
+        self.held = False
+        """Quiet and not clear by itself: waiting for the votes of tags that moved with it."""
+        self.follows: str | None = None
+        """Direction already reported for the same stay, where the cap came before the tag was gone."""
+        self.sums: dict[Port, Sums] = {}
+        self.rested: dict[Port, float] = {}
+        """Levels at which the tag rested before, so that antennas at the edge of hearing it stay known."""
+        self.stored = False
+
+    def key(self) -> tuple[str, str, str]:
+        """Kind, door and EPC."""
+        return KIND, self.door, self.epc
+
+    def state(self) -> str:
+        """Everything but the timers."""
+        return json.dumps(
+            {
+                "origin": self.origin,
+                "seen": self.seen,
+                "tid": self.tid,
+                "follows": self.follows,
+                "rested": [[reader, antenna, level] for (reader, antenna), level in self.rested.items()],
+                "sums": [[reader, antenna, *sums.state()] for (reader, antenna), sums in self.sums.items()],
+            }
+        )
+
+    @classmethod
+    def restored(cls, door: str, epc: str, text: str, monotonic: int, utc: int) -> "OpenPassage":
+        """A passage that goes on: quiet time counts anew from now, the cap from when it was opened."""
+        state = json.loads(text)
+        passage = cls(door, epc, state["tid"], state["origin"], monotonic - max(0, utc - state["origin"]))
+        passage.last = monotonic
+        passage.seen = state["seen"]
+        passage.follows = state["follows"]
+        passage.sums = {(reader, antenna): Sums.restored(sums) for reader, antenna, *sums in state["sums"]}
+        passage.rested = {(reader, antenna): level for reader, antenna, level in state["rested"]}
+        passage.stored = True
+        return passage
+
+    def reopen(self, now: int) -> None:
+        """Go on with a passage that had been closed."""
+        self.opened = self.last = now
+        self.held = self.stored = False
+
+    def reads(self) -> int:
+        """Reads at all antennas."""
+        return sum(sums.n for sums in self.sums.values())
+
+    def power(self) -> float:
+        """Power at all antennas in mW, all reads added."""
+        return sum(sums.p for sums in self.sums.values())
+
+    def peak(self) -> float:
+        """Strongest read in dBm."""
+        return max(sums.peak for sums in self.sums.values())
+
+    def middle(self) -> int:
+        """UTC of the middle of all power: about when the tag was in the door."""
+        return self.origin + int(1e6 * sum(sums.tp for sums in self.sums.values()) / self.power())
+
+    def levels(self) -> dict[Port, float]:
+        """Present smoothed RSSI at each antenna that gives one."""
+        return self.rested | {port: sums.level for port, sums in self.sums.items() if sums.rssi_n}
+
+    def begin_resting(self, rested: Mapping[Port, tuple[int, float]], levels: Mapping[Port, float]) -> None:
+        """Begin with where the tag rested until it was picked up, as if read a few times in the second before.
+
+        By the time its level has left the resting one, a forklift has already taken it past the antenna.
+        """
+        self.rested = dict(levels)
+        if not rested:
+            return
+        self.origin = min(heard for heard, _ in rested.values()) - RESTED_READS * RESTED_EVERY
+        for port, (heard, level) in rested.items():
+            sums = self.sums[port] = Sums()
+            for back in range(RESTED_READS, 0, -1):
+                sums.add((heard - back * RESTED_EVERY - self.origin) * 1e-6, level)

@@ -1,0 +1,63 @@
+"""What observation must not forget over a restart: rows for the database."""
+
+from typing import NamedTuple, Protocol
+
+
+class SavedState(NamedTuple):
+    """One row of observation's memory; (kind, name, epc) is its key."""
+
+    kind: str
+    """"presence", "passage" or "background"."""
+    name: str
+    """Zone or door."""
+    epc: str
+    """Upper-case hex."""
+    state: str | None
+    """JSON text; None deletes the row."""
+
+
+class Saveable(Protocol):
+    """Something with a row of its own."""
+
+    stored: bool
+    """A row of it was handed out, so its end has to delete that row."""
+
+    def key(self) -> tuple[str, str, str]:
+        """Kind, name and EPC."""
+        ...
+
+    def state(self) -> str:
+        """Everything needed to go on after a restart, as JSON text."""
+        ...
+
+
+class Changes:
+    """What changed since somebody asked last. Owner: the observer that made it, in the pipeline thread."""
+
+    def __init__(self) -> None:
+        self._changed: dict[tuple[str, str, str], Saveable | None] = {}
+
+    def touch(self, entry: Saveable) -> None:
+        """Have `entry` written with the next rows."""
+        key = entry.key()
+        if self._changed.get(key, entry) is None:
+            # Its predecessor's row is still there and was about to be deleted; this one inherits it.
+            entry.stored = True
+        self._changed[key] = entry
+
+    def forget(self, entry: Saveable) -> None:
+        """Have the row of `entry` deleted, if it ever had one."""
+        if entry.stored:
+            self._changed[entry.key()] = None
+        else:
+            self._changed.pop(entry.key(), None)
+
+    def take(self) -> list[SavedState]:
+        """Rows to write or delete since the last call."""
+        changed, self._changed = self._changed, {}
+        rows = []
+        for (kind, name, epc), entry in changed.items():
+            if entry is not None:
+                entry.stored = True
+            rows.append(SavedState(kind, name, epc, None if entry is None else entry.state()))
+        return rows
