@@ -42,9 +42,8 @@ def cli() -> None:
 def main() -> None:
     """Run the command line; the exit code is 0 for done, 1 for failed, 2 for wrong use or configuration."""
     try:
-        cli(standalone_mode=False)
-    except click.exceptions.Exit as leave:
-        sys.exit(leave.exit_code)
+        # Without click's own ending, the result is the exit code of whatever left early.
+        sys.exit(cli(standalone_mode=False))
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
