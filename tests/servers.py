@@ -13,7 +13,7 @@ from typing import Any
 from paho.mqtt.client import Client, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
-PATIENCE_S = 30.0
+PATIENCE_S = 20.0
 
 
 def mosquitto_path() -> str | None:

@@ -143,7 +143,7 @@ class Delivery:
         if outgoing is None:
             return False
         row = outgoing.row
-        content = (payload.replayed if outgoing.replayed else payload.live)(row.payload)
+        content = (payload.sent_again if outgoing.replayed else payload.sent_first)(row.payload)
         try:
             packet_id = connection.publish(Publication(row.topic, content))
         except ValueError as error:
