@@ -64,6 +64,9 @@ class LlrpReader:
         try:
             if not self._closing.is_set():
                 self._connect_and_read(waker, emit)
+        except ReaderError:
+            if not self._closing.is_set():  # a reader that fails while it is being left no longer matters
+                raise
         finally:
             with self._waker_lock:
                 self._waker = None
