@@ -1,12 +1,15 @@
 import json
+import re
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rfid_gateway.shipments.csv_source import COLUMNS, parse_csv
 from rfid_gateway.shipments.directory import Shipment, Unit
 from rfid_gateway.shipments.faults import ShipmentSourceError
-from rfid_gateway.shipments.json_source import parse_json, parse_payload
+from rfid_gateway.shipments.json_source import NAMES, parse_json, parse_payload
 
 TOPIC = "rfid/hall/directory/shipments/S-1"
 PALLET = "340123450000000017"
@@ -107,7 +110,7 @@ def test_a_payload_that_is_no_json_is_refused_in_words(payload: bytes, fault: st
 
 
 def test_all_faults_of_a_payload_are_told_at_once() -> None:
-    assert len(payload_faults(b'{"shipment_id": "S-2", "units": [{"sscc": "1"}], "orders": 1, "carier": "x"}')) == 4
+    assert len(payload_faults(b'{"shipment_id": "S-2", "units": [{"sscc": "1"}], "orders": 1, "cargo": "x"}')) == 4
 
 
 SECOND = {"shipment_id": "S-2", "units": [{"tid": "E2801160"}]}
@@ -176,3 +179,20 @@ def test_any_json_is_an_entry_or_refused_in_words(value: object) -> None:
     except ShipmentSourceError as error:
         told = str(error)
     assert told == "S-1" or told.startswith(f"{TOPIC}: ")
+
+
+DOCUMENT = (Path(__file__).resolve().parents[2] / "docs" / "shipments.md").read_text(encoding="utf-8")
+
+
+def test_the_examples_of_the_documentation_are_valid() -> None:
+    blocks = re.findall(r"^```(csv|json)\n(.*?)^```", DOCUMENT, re.MULTILINE | re.DOTALL)
+    (table,) = (text.encode() for kind, text in blocks if kind == "csv")
+    listed, payload = (text.encode() for kind, text in blocks if kind == "json")
+    assert len(parse_csv(table.splitlines(keepends=True), "docs")[0].units) == 3
+    assert [each.shipment_id for each in parse_json(listed.splitlines(keepends=True), "docs")] == ["S-1001", "S-1002"]
+    assert len(parse_payload("S-1", payload, TOPIC).units) == 3
+
+
+@pytest.mark.parametrize("name", [*COLUMNS, *NAMES])
+def test_every_field_is_documented(name: str) -> None:
+    assert f"`{name}`" in DOCUMENT or f'"{name}"' in DOCUMENT
