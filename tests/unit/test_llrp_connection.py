@@ -1,0 +1,128 @@
+"""The driver's socket, against servers of a few lines on the loopback."""
+
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from rfid_drivers.llrp.connection import Connection, Waker
+from rfid_drivers.llrp.options import LlrpOptions
+from rfid_drivers.llrp.reader import LlrpReader
+from rfid_gateway.clock import SystemClock
+from rfid_gateway.driver import ReaderBusyError, ReaderError
+from rfid_gateway.reads import ReaderItem
+from tests.llrp_messages import greeting, message, usual_tag
+
+
+@pytest.fixture
+def waker() -> Iterator[Waker]:
+    made = Waker()
+    yield made
+    made.close()
+
+
+@contextmanager
+def server(serve: Callable[[socket.socket], None], address: str = "127.0.0.1") -> Iterator[int]:
+    """Serve one client after another in a thread; give the port."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    listener = socket.create_server((address, 0), family=family)
+
+    def accept() -> None:
+        while True:
+            try:
+                client, _ = listener.accept()
+            except OSError:
+                return
+            with client:
+                serve(client)
+
+    thread = threading.Thread(target=accept)
+    thread.start()
+    try:
+        yield listener.getsockname()[1]
+    finally:
+        listener.shutdown(socket.SHUT_RDWR)
+        listener.close()
+        thread.join(5)
+
+
+def driver(port: int, host: str = "127.0.0.1") -> LlrpReader:
+    return LlrpReader("r", LlrpOptions(host=host, port=port), SystemClock())
+
+
+def test_a_wake_before_the_wait_is_not_lost_and_does_not_last(waker: Waker) -> None:
+    def wait_for_end(client: socket.socket) -> None:
+        client.recv(1)
+
+    with server(wait_for_end) as port:
+        connection = Connection.open("127.0.0.1", port, 5, waker)
+        assert connection is not None
+        waker.wake()
+        assert not connection.wait(60)
+        assert not connection.wait(0)
+        connection.close()
+
+
+def test_a_wake_ends_connecting(waker: Waker) -> None:
+    with server(socket.socket.close) as port:
+        waker.wake()
+        assert Connection.open("127.0.0.1", port, 5, waker) is None
+
+
+def test_ipv6_readers_are_reached(waker: Waker) -> None:
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError:
+        pytest.skip("this machine has no IPv6 loopback")
+    with server(lambda client: client.sendall(b"x"), "::1") as port:
+        connection = Connection.open("::1", port, 5, waker)
+        assert connection is not None
+        assert connection.wait(5)
+        assert connection.receive() == b"x"
+        connection.close()
+
+
+def test_an_unknown_host_is_an_error_that_names_it(waker: Waker) -> None:
+    with pytest.raises(ReaderError, match=r"no-such-reader\.invalid"):
+        Connection.open("no-such-reader.invalid", 5084, 1, waker)
+
+
+def test_closing_before_running_opens_nothing() -> None:
+    reader = driver(1)
+    reader.close()
+    reader.close()
+    reader.run(lambda item: pytest.fail(f"emitted {item}"))
+
+
+def test_closing_ends_the_wait_for_a_greeting() -> None:
+    connected = threading.Event()
+
+    def say_nothing(client: socket.socket) -> None:
+        connected.set()
+        client.recv(1)
+
+    with server(say_nothing) as port:
+        reader = driver(port)
+        thread = threading.Thread(target=reader.run, args=(lambda _item: None,))
+        thread.start()
+        assert connected.wait(5)
+        reader.close()
+        thread.join(2)
+        assert not thread.is_alive()
+
+
+def test_a_busy_reader_that_hangs_up_at_once_is_busy_not_gone() -> None:
+    with server(lambda client: client.sendall(greeting(2))) as port, pytest.raises(ReaderBusyError):
+        driver(port).run(lambda _item: None)
+
+
+def test_a_reader_that_hangs_up_in_the_middle_of_a_message_is_gone_and_the_next_connection_starts_afresh() -> None:
+    items: list[ReaderItem] = []
+    with server(lambda client: client.sendall(greeting() + message(61, usual_tag())[:25])) as port:
+        reader = driver(port)
+        for _ in range(2):
+            with pytest.raises(ReaderError, match=r"connection|takes no more"):
+                reader.run(items.append)
+    assert items == []
