@@ -1,0 +1,61 @@
+"""`rfid-simulator serial`: a simulated serial reader for a terminal and a gateway beside it."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from threading import Event
+
+import click
+
+from rfid_simulators.serial.chafon import ChafonSetting, SimulatedChafon
+from rfid_simulators.serial.line import RDM6300, LineSetting, SimulatedLineReader
+from rfid_simulators.serial.noise import NoiseLevel
+from rfid_simulators.serial.server import Firmware, SerialReaderServer
+from rfid_simulators.serial.wires import PtyWire, TcpWire
+from rfid_simulators.world.sighting import Radio, Sighting
+
+_FIRMWARE: dict[str, Callable[[], Firmware]] = {
+    "chafon": lambda: SimulatedChafon(ChafonSetting(pushing=True)),
+    "line": lambda: SimulatedLineReader(LineSetting()),
+    "rdm6300": lambda: SimulatedLineReader(RDM6300),
+}
+
+_EPCS = {"rdm6300": ("6F00538E12",)}
+_TWO_LABELS = ("303400000000000000000001", "303400000000000000000002")
+
+
+def standing_tags(epcs: Sequence[str], every_us: int) -> Radio:
+    """Make a radio that hears each of these tags at antenna 1, at -55 dBm, once per period."""
+
+    def radio(start: int, end: int) -> list[Sighting]:
+        first = -(-start // every_us) * every_us
+        return [Sighting(at, "serial", 1, epc, -55.0) for at in range(first, end, every_us) for epc in epcs]
+
+    return radio
+
+
+@click.command("serial")
+@click.option("--protocol", type=click.Choice(sorted(_FIRMWARE)), required=True, help="What the reader speaks.")
+@click.option("--link", type=click.Path(path_type=Path), help="Symbolic link to make to a pseudo-terminal.")
+@click.option("--port", type=click.IntRange(0, 65535), help="TCP port on 127.0.0.1 instead; 0 picks a free one.")
+@click.option("--epc", "epcs", multiple=True, help="Hex EPC of a tag before the antenna; repeat for several.")
+@click.option("--every-ms", type=click.IntRange(1), default=500, show_default=True, help="Period of each tag.")
+@click.option("--junk", type=click.FloatRange(0, 1), default=0.0, help="Share of frames with noise before them.")
+@click.option("--seconds", type=click.FloatRange(0), default=0.0, help="End after this long; 0: at Ctrl-C.")
+def serial(
+    *,
+    protocol: str,
+    link: Path | None,
+    port: int | None,
+    epcs: tuple[str, ...],
+    every_ms: int,
+    junk: float,
+    seconds: float,
+) -> None:
+    """Simulate a serial reader with tags standing before it, until Ctrl-C."""
+    if (link is None) == (port is None):
+        raise click.UsageError("give either --link PATH or --port N")
+    radio = standing_tags(epcs or _EPCS.get(protocol, _TWO_LABELS), every_ms * 1000)
+    wire = PtyWire(link) if link else TcpWire(port or 0)
+    with SerialReaderServer(_FIRMWARE[protocol](), radio, wire, NoiseLevel(junk=junk)) as server:
+        click.echo(f"{protocol} reader at {server.url}")
+        Event().wait(seconds or None)
