@@ -73,13 +73,25 @@ class Directory:
         return self._complete(row) if row else None
 
     def list(self, limit: int, after_shipment_id: str = "", planned_door: str | None = None) -> tuple[Shipment, ...]:
-        """Return entries in order of their ids, from the one after the given id on: a page, with units."""
-        rows = self._database.rows(
-            """SELECT shipment_id, orders, customer_reference, despatch_advice, carrier, destination, planned_door,
-                      planned_departure FROM shipments
-               WHERE shipment_id > ?1 AND (?2 IS NULL OR planned_door = ?2) ORDER BY shipment_id LIMIT ?3""",
-            (after_shipment_id, planned_door, limit),
-        )
+        """Return entries in order of their ids, from the one after the given id on: a page, with units.
+
+        With a door, only those that are to be loaded there.
+        """
+        # Two statements, because one for both would go through all entries to find those of a door.
+        if planned_door is None:
+            rows = self._database.rows(
+                """SELECT shipment_id, orders, customer_reference, despatch_advice, carrier, destination,
+                          planned_door, planned_departure
+                   FROM shipments WHERE shipment_id > ? ORDER BY shipment_id LIMIT ?""",
+                (after_shipment_id, limit),
+            )
+        else:
+            rows = self._database.rows(
+                """SELECT shipment_id, orders, customer_reference, despatch_advice, carrier, destination,
+                          planned_door, planned_departure
+                   FROM shipments WHERE planned_door = ? AND shipment_id > ? ORDER BY shipment_id LIMIT ?""",
+                (planned_door, after_shipment_id, limit),
+            )
         return tuple(self._complete(row) for row in rows)
 
     def shipment_count(self) -> int:

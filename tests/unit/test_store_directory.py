@@ -129,6 +129,7 @@ def test_entries_are_listed_page_by_page(store: Store) -> None:
 def test_entries_are_listed_for_one_door(store: Store) -> None:
     store.directory.upsert([PLAIN, FULL])
     assert store.directory.list(10, planned_door="dock-1") == (FULL,)
+    assert store.directory.list(10, "S-2", planned_door="dock-1") == ()
 
 
 def test_entries_and_units_are_counted(store: Store) -> None:

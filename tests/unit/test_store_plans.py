@@ -1,0 +1,46 @@
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from rfid_gateway.shipments.directory import Shipment, Unit
+from rfid_gateway.store.connection import Store, open_store
+from rfid_gateway.store.history import EventFilter
+from rfid_gateway.store.unbound import UnboundObservation
+
+QUERIES: dict[str, Callable[[Store], object]] = {
+    "unpublished": lambda store: store.outbox.unpublished(5, 20),
+    "published": lambda store: store.outbox.published([1], 2),
+    "backlog": lambda store: store.outbox.backlog(),
+    "oldest": lambda store: store.outbox.oldest(),
+    "find": lambda store: store.directory.find(["epc:AA"]),
+    "show": lambda store: store.directory.show("S-1"),
+    "list": lambda store: store.directory.list(10, "S-1"),
+    "list of a door": lambda store: store.directory.list(10, planned_door="dock-1"),
+    "delete": lambda store: store.directory.delete("S-1"),
+    "events_after": lambda store: store.history.events_after(5, 20),
+    "events": lambda store: store.history.events(20, EventFilter(shipment_id="S-1")),
+    "trace": lambda store: store.history.trace("S-1"),
+    "unit_state": lambda store: store.unit_states.unit_state("epc:AA"),
+    "take": lambda store: store.unbound.take(["epc:AA"]),
+    "expire": lambda store: store.unbound.expire(5),
+}
+
+
+@pytest.mark.parametrize("name", QUERIES)
+def test_no_query_that_must_be_quick_reads_a_whole_table(tmp_path: Path, name: str) -> None:
+    with open_store(tmp_path / "gateway.db") as store:
+        store.directory.upsert([Shipment("S-1", (Unit("epc:AA"),), planned_door="dock-1")])
+        store.unbound.add([UnboundObservation("AA", ("epc:AA",), "{}", 9)], capacity=9)
+        statements: list[str] = []
+        store._database.raw.set_trace_callback(statements.append)
+        QUERIES[name](store)
+        store._database.raw.set_trace_callback(None)
+        plans = [
+            str(step[3])
+            for statement in statements
+            if statement.startswith(("SELECT", "DELETE", "UPDATE"))
+            for step in store._database.rows(f"EXPLAIN QUERY PLAN {statement}")
+        ]
+    assert plans != []
+    assert [step for step in plans if step.startswith("SCAN") and "LIST" not in step] == []
