@@ -7,7 +7,7 @@ publisher    the broker                           (main)    waits for the signal
 import json
 from collections.abc import Mapping, Sequence
 from contextlib import closing
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from threading import Event, Thread
 
@@ -104,7 +104,8 @@ class Service:
         # Owned by the pipeline's thread from here on; others only look.
         self._readers = {r.id: ReaderView(ReaderState.CONNECTING, self._started_at) for r in config.readers}
         self._reader_reads = dict.fromkeys(self._readers, 0)
-        self._summary = Summary(0, 0, 0, 0)
+        self._pipeline: Pipeline | None = None
+        self._backlog = 0
         self._status_at = 0
         self._tidy_at = 0
 
@@ -123,7 +124,9 @@ class Service:
     @property
     def summary(self) -> Summary:
         """What was done so far."""
-        return replace(self._summary, published=self._publisher.state.published)
+        pipeline = self._pipeline
+        reads, events = (pipeline.reads, pipeline.events) if pipeline else (0, 0)
+        return Summary(reads, events, self._publisher.state.published, self._backlog)
 
     def stop(self) -> Summary:
         """End everything: first the readers, then what they brought is committed, then the broker gets its chance."""
@@ -144,7 +147,7 @@ class Service:
 
     def _run_pipeline(self) -> None:
         with closing(open_store(self._config.database)) as store:
-            pipeline = Pipeline(self._config, store, self._clock)
+            self._pipeline = pipeline = Pipeline(self._config, store, self._clock)
             while not self._closing.is_set():
                 began = self._clock.monotonic_us()
                 self._drain(pipeline, self._intake.drain(IDLE_S))
@@ -196,15 +199,14 @@ class Service:
 
     def _write_status(self, pipeline: Pipeline, store: Store, *, stopped: bool) -> None:
         publisher = self._publisher.state
-        backlog = store.outbox.backlog()
-        self._summary = Summary(pipeline.reads, pipeline.events, publisher.published, backlog)
+        self._backlog = store.outbox.backlog()
         state = {
             "at": self._clock.utc_us(),
             "started": self._started_at,
             "stopped": stopped,
             "broker": f"connected, MQTT {publisher.version}" if publisher.connected else publisher.detail,
             "database": pipeline.store_trouble or "ok",
-            **asdict(self._summary),
+            **asdict(self.summary),
             "merged_reads": self._intake.merged_reads,
             "unbound": store.unbound.count(),
             "unbound_dropped": store.unbound.dropped(),
@@ -220,7 +222,7 @@ class Service:
 
     def _counters(self) -> Mapping[str, object]:
         """What the status topic says besides; called in the publisher's thread."""
-        summary = self._summary
+        summary = self.summary
         online = sum(view.state is ReaderState.ONLINE for view in tuple(self._readers.values()))
         return {
             "reads": summary.reads,
