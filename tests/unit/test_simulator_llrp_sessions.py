@@ -9,6 +9,7 @@ from rfid_simulators.llrp.profiles import GENERIC, GENERIC_UPTIME, IMPINJ_R420, 
 from rfid_simulators.llrp.reader import SimulatedReader
 from rfid_simulators.llrp.status import StatusCode
 from rfid_simulators.llrp.wire import IMPINJ, MessageType, custom, message, tlv
+from rfid_simulators.world.sighting import Sighting
 from tests import llrp_requests as client
 
 SECOND = 1_000_000
