@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,44 +11,13 @@ import pytest
 from rfid_drivers.llrp.options import LlrpOptions
 from rfid_drivers.llrp.reader import LlrpReader
 from rfid_gateway.clock import SystemClock
-from rfid_gateway.driver import Driver, ReaderBusyError, ReaderError
-from rfid_gateway.reads import ReaderItem, ReaderState, ReaderStatus, TagRead, TagReport
+from rfid_gateway.driver import ReaderBusyError, ReaderError
+from rfid_gateway.reads import ReaderState, ReaderStatus
 from tests.conftest import skip_or_fail
+from tests.driving import Running, running
 from tests.servers import eventually, free_port
 
 TAGS = 40
-
-
-class Running:
-    """A driver in its thread, and what it emitted."""
-
-    def __init__(self, driver: Driver) -> None:
-        self.driver = driver
-        self.items: list[ReaderItem] = []
-        self.error: ReaderError | None = None
-        self.thread = threading.Thread(target=self._run)
-        self.thread.start()
-
-    def _run(self) -> None:
-        try:
-            self.driver.run(self.items.append)
-        except ReaderError as error:
-            self.error = error
-
-    @property
-    def reports(self) -> list[TagReport]:
-        return [item for item in self.items if isinstance(item, TagReport)]
-
-    @property
-    def reads(self) -> list[TagRead]:
-        return [read for report in self.reports for read in report.tag_reads]
-
-    def has_read(self) -> None:
-        eventually(lambda: len(self.reads) > 10, "reads")
-
-    def ends_soon(self) -> bool:
-        self.thread.join(2)
-        return not self.thread.is_alive()
 
 
 @contextmanager
@@ -69,14 +37,8 @@ def emulator(port: int) -> Iterator[None]:
         process.stdout.close()
 
 
-@contextmanager
-def reading(port: int, host: str = "127.0.0.1") -> Iterator[Running]:
-    running = Running(LlrpReader("dock", LlrpOptions(host=host, port=port), SystemClock()))
-    try:
-        yield running
-    finally:
-        running.driver.close()
-        running.thread.join(10)
+def driver(port: int) -> LlrpReader:
+    return LlrpReader("dock", LlrpOptions(host="127.0.0.1", port=port), SystemClock())
 
 
 @pytest.fixture
@@ -87,17 +49,17 @@ def port() -> Iterator[int]:
 
 
 def test_every_tag_is_read_and_the_reader_is_online(port: int) -> None:
-    with reading(port) as running:
-        eventually(lambda: len({read.epc for read in running.reads}) == TAGS, "all tags read")
-    status = next(item for item in running.items if isinstance(item, ReaderStatus))
+    with running(driver(port)) as run:
+        eventually(lambda: len({read.epc for read in run.reads}) == TAGS, "all tags read")
+    status = next(item for item in run.items if isinstance(item, ReaderStatus))
     assert (status.reader_id, status.state, status.model) == ("dock", ReaderState.ONLINE, "Impinj 700")
-    assert running.error is None
+    assert run.error is None
 
 
 def test_reads_carry_what_an_impinj_reader_can_tell(port: int) -> None:
-    with reading(port) as running:
-        eventually(lambda: len(running.reads) > 100, "reads")
-    for report in running.reports:
+    with running(driver(port)) as run:
+        eventually(lambda: len(run.reads) > 100, "reads")
+    for report in run.reports:
         for read in report.tag_reads:
             assert 1 <= read.antenna_id <= 4
             assert read.peak_rssi is not None
@@ -108,42 +70,41 @@ def test_reads_carry_what_an_impinj_reader_can_tell(port: int) -> None:
 
 def test_close_ends_the_driver_and_frees_the_reader_for_the_next(port: int) -> None:
     for _ in range(3):
-        with reading(port) as running:
-            running.has_read()
-            running.driver.close()
-            running.driver.close()
-            assert running.ends_soon()
-            assert running.error is None
+        with running(driver(port)) as run:
+            run.reads_more()
+            run.driver.close()
+            run.driver.close()
+            assert run.ends_soon()
+            assert run.error is None
 
 
 def test_a_second_client_is_told_that_the_reader_is_busy(port: int) -> None:
-    with reading(port) as first:
-        first.has_read()
-        with reading(port) as second:
+    with running(driver(port)) as first:
+        first.reads_more()
+        with running(driver(port)) as second:
             assert second.ends_soon()
-        before = len(first.reads)
-        eventually(lambda: len(first.reads) > before, "the first client reads on")
+        first.reads_more()
     assert isinstance(second.error, ReaderBusyError)
     assert first.error is None
 
 
 def test_a_reader_that_goes_away_is_an_error_and_the_same_driver_can_run_again() -> None:
     port = free_port()
-    driver = LlrpReader("dock", LlrpOptions(host="127.0.0.1", port=port), SystemClock())
+    reader = driver(port)
     with emulator(port):
-        first = Running(driver)
-        first.has_read()
+        first = Running(reader)
+        first.reads_more()
     assert first.ends_soon()
     assert isinstance(first.error, ReaderError)
     with emulator(port):
-        second = Running(driver)
-        second.has_read()
-        driver.close()
+        second = Running(reader)
+        second.reads_more()
+        reader.close()
         assert second.ends_soon()
 
 
 def test_nobody_listening_is_an_error_that_names_the_place() -> None:
     port = free_port()
-    with reading(port) as running:
-        assert running.ends_soon()
-    assert f"cannot connect to 127.0.0.1 port {port}" in str(running.error)
+    with running(driver(port)) as run:
+        assert run.ends_soon()
+    assert f"cannot connect to 127.0.0.1 port {port}" in str(run.error)
