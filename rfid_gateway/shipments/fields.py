@@ -24,6 +24,8 @@ KEY_FIELDS = tuple(_KEYS)
 _SELF_EXPLAINING = re.compile(r"[(\]]|(urn|https?|epc|tid):", re.IGNORECASE)
 _SHORTENED = re.compile(r"[0-9]([.,][0-9]+)?E\+?[0-9]+", re.IGNORECASE)
 _TOPIC_CHARACTERS = frozenset("/+#")
+_MOST_SHOWN = 40
+"""Characters of a value in a message: it may be a whole file by mistake."""
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 
 
@@ -87,4 +89,4 @@ def orders(values: Iterable[object]) -> tuple[str, ...]:
 
 def _shown(value: object) -> str:
     shown = repr(value)
-    return shown if len(shown) <= 40 else f"{shown[:40]}..."  # noqa: PLR2004 -- as much as a line of a log bears
+    return shown if len(shown) <= _MOST_SHOWN else f"{shown[:_MOST_SHOWN]}..."

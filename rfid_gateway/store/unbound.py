@@ -1,7 +1,7 @@
 """Observations of tags whose shipment has not been announced yet; they become events when it is."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from rfid_gateway.store import meta
@@ -27,13 +27,12 @@ class Unbound:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def add(self, observations: Iterable[UnboundObservation], capacity: int) -> int:
+    def add(self, observations: Sequence[UnboundObservation], capacity: int) -> int:
         """Keep observations, drop the oldest beyond `capacity`, and return how many were dropped."""
         with self._database.transaction():
-            added = 0
-            for added, observation in enumerate(observations, start=1):  # noqa: B007 -- the count outlives the loop
+            for observation in observations:
                 self._insert(observation)
-            meta.add(self._database, "unbound", added)
+            meta.add(self._database, "unbound", len(observations))
             excess = max(0, self.count() - capacity)
             if excess:
                 self._drop("SELECT id FROM unbound ORDER BY event_time, id LIMIT ?", excess)
