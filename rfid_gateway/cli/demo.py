@@ -18,7 +18,7 @@ from rfid_gateway.clock import SystemClock
 from rfid_gateway.service import Service
 
 OnEvent = Callable[[dict[str, Any]], None]
-_ARROWS = {"in": "came in through", "out": "went out through", "undecided": "was at, undecided,"}
+_WHAT = {"in": "in through", "out": "out through", "undecided": "undecided at"}
 
 
 class Plant(Protocol):
@@ -88,10 +88,14 @@ def _print_event(event: dict[str, Any]) -> None:
     """One line for a person: time, shipment, what happened where."""
     epcis = event["epcis"]
     when = epcis["eventTime"][11:19]
+    unit = event["logistic_unit"] or epcis["epcList"][0]
+    what = _WHAT.get(event["direction"] or "", "seen at")
     place = epcis["readPoint"]["id"].rsplit(".", 1)[-1]
-    what = epcis.get("bizStep", "")
-    how = _ARROWS.get(event["direction"] or "", "is at")
-    colour = {"ok": "green", "undecided": "yellow"}.get(event["verdict"], "red")
-    verdict = "" if event["verdict"] == "ok" else f"  {event['verdict']}"
+    colour = {"ok": None, "undecided": "yellow"}.get(event["verdict"], "red")
+    verdict = "" if event["verdict"] == "ok" else event["verdict"].replace("_", " ").upper()
+    step = epcis.get("bizStep", "")
     orders = ", ".join(event["orders"])
-    click.secho(f"{when}  {event['shipment_id']:<10} {how} {place:<12} {what:<10} {orders}{verdict}", fg=colour)
+    click.secho(
+        f"{when}  {event['shipment_id']:<10} {unit:<18}  {what:<12} {place:<10} {step:<10} {orders:<8} {verdict}",
+        fg=colour,
+    )
