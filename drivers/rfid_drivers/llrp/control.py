@@ -31,7 +31,7 @@ WANTED_EVENTS = {
     "AISpecEventWithSingulation": False,
     "AntennaEvent": True,
 }
-"""Which events the reader is to send (LLRP 1.0.1 section 13.1.5)."""
+"""Which events the reader is to send (LLRP 1.0.1 section 16.2.7.5)."""
 
 _CONTENT = {
     "EnableROSpecID": False,

@@ -1,15 +1,15 @@
 """What a session tells the reader's thread. All frozen."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from rfid_drivers.llrp.handshake import Settled
 from rfid_drivers.llrp.notifications import InputChanged
 from rfid_gateway.reads import TagRead
 
 
-@dataclass(frozen=True, slots=True)
-class ReadsArrived:
-    """One RO_ACCESS_REPORT with tags in it."""
+class ReadsArrived(NamedTuple):
+    """One RO_ACCESS_REPORT with tags in it. A tuple, because most events are of this kind."""
 
     tag_reads: tuple[TagRead, ...]
     clock_offset: int

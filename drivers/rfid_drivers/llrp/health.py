@@ -30,6 +30,8 @@ class Health:
 
     def problems(self, now_us: int) -> tuple[str, ...]:
         """Tell what is wrong now, for people; empty when all is well."""
+        if not self._lost_antennas and not self._incidents:
+            return ()
         self._incidents = {words: until for words, until in self._incidents.items() if until > now_us}
         antennas = tuple(f"antenna {antenna} is disconnected" for antenna in sorted(self._lost_antennas))
         return antennas + tuple(self._incidents)

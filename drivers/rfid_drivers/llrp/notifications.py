@@ -26,7 +26,7 @@ _LLRP_STATUS, _FIELD_ERROR, _PARAMETER_ERROR = 287, 288, 289
 
 
 class ConnectionAttempt(IntEnum):
-    """Status of ConnectionAttemptEvent (LLRP 1.0.1 section 16.2.7.6.11)."""
+    """Status of ConnectionAttemptEvent (LLRP 1.0.1 section 16.2.7.6.10)."""
 
     SUCCESS = 0
     HELD_BY_READER_INITIATED = 1

@@ -1,7 +1,6 @@
 """RO_ACCESS_REPORT into tag reads: the hot path of the driver (LLRP 1.0.1 section 16.1.30)."""
 
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from rfid_drivers.llrp.layout import Layout
 from rfid_drivers.llrp.parameters import TLV_HEADER
@@ -11,8 +10,7 @@ from rfid_gateway.reads import TagRead
 _KEPT_LAYOUTS = 64
 
 
-@dataclass(frozen=True, slots=True)
-class DecodedReport:
+class DecodedReport(NamedTuple):
     """What one RO_ACCESS_REPORT contained."""
 
     tag_reads: tuple[TagRead, ...]

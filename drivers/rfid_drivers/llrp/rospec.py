@@ -34,7 +34,7 @@ class InstalledSpec:
 
 
 def installed_specs(body: bytes) -> list[InstalledSpec]:
-    """List the ROSpecs of a GET_ROSPECS_RESPONSE (LLRP 1.0.1 section 16.1.14).
+    """List the ROSpecs of a GET_ROSPECS_RESPONSE (LLRP 1.0.1 section 16.1.16).
 
     Raises:
         LlrpDecodeError: the message does not follow LLRP.

@@ -5,6 +5,7 @@ as its TCP connection, so nothing half-received can leak into the next one.
 """
 
 from enum import Enum, auto
+from operator import attrgetter
 
 from rfid_drivers.llrp.conversation import Conversation
 from rfid_drivers.llrp.events import HealthChanged, InventoryRuns, ReadsArrived, Remark, SessionEvent, Skipped
@@ -41,11 +42,12 @@ _GET_REPORT, _RO_ACCESS_REPORT, _KEEPALIVE, _NOTIFICATION, _KEEPALIVE_ACK = 60, 
 _SECOND_US = 1_000_000
 _LATEST_CLOCK_US = 1 << 57
 """As for tags: a time beyond the year 6536 is none."""
+_LAST_SEEN = attrgetter("last_seen")
 
 
 class _State(Enum):
     GREETING = auto()
-    """Nothing may be sent before the reader's ConnectionAttemptEvent (LLRP 1.0.1 section 19.1)."""
+    """Nothing may be sent before the reader's ConnectionAttemptEvent (LLRP 1.0.1 section 18.1)."""
     SETTING_UP = auto()
     RUNNING = auto()
     LEAVING = auto()
@@ -156,7 +158,8 @@ class Session:
     def _take(self, frame: Frame, now_us: int, utc_us: int) -> None:
         if frame.type == _RO_ACCESS_REPORT:
             self._take_report(frame.body, now_us, utc_us)
-        elif frame.type == _KEEPALIVE:
+            return
+        if frame.type == _KEEPALIVE:
             self._acknowledge(frame)
         elif frame.type == _NOTIFICATION:
             self._take_notification(frame.body, now_us)
@@ -167,12 +170,13 @@ class Session:
     def _take_report(self, body: bytes, now_us: int, utc_us: int) -> None:
         offset = self._clocks[self._clock_of_reports].offset(utc_us, now_us)
         report = self._decoder.decode(body, utc_us + offset)
-        self._events += [Skipped(_RO_ACCESS_REPORT, error) for error in report.errors]
+        if report.errors:
+            self._events += [Skipped(_RO_ACCESS_REPORT, error) for error in report.errors]
         if not report.tag_reads:
             return
         if report.clock:
             self._clock_of_reports = report.clock
-            self._clocks[report.clock].sample(max(read.last_seen for read in report.tag_reads), now_us)
+            self._clocks[report.clock].sample(max(map(_LAST_SEEN, report.tag_reads)), now_us)
             offset = self._clocks[report.clock].offset(utc_us, now_us)
         self._events.append(ReadsArrived(report.tag_reads, offset))
 
