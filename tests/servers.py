@@ -1,6 +1,7 @@
 """Servers that tests start for themselves, and what listens to them."""
 
 import contextlib
+import getpass
 import shutil
 import signal
 import socket
@@ -45,12 +46,11 @@ class Mosquitto:
         self._program = program
         self._configuration = folder / "mosquitto.conf"
         self._configuration.write_text(
-            f"listener {self.port} {self.host}\n{extra}\n"
+            # Started by root, Mosquitto would become a user who may not write into the test's folder.
+            f"user {getpass.getuser()}\nlistener {self.port} {self.host}\n{extra}\n"
             f"persistence true\npersistence_location {folder}/\nautosave_interval 1\nautosave_on_changes true\n"
             "max_queued_messages 0\nmax_inflight_messages 20\n"
         )
-        if not folder.samefile("/") and shutil.which("chown"):
-            folder.chmod(0o777)  # started by root, Mosquitto becomes the user nobody or mosquitto
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:

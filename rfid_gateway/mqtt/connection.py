@@ -93,7 +93,13 @@ class Connection:
     """One client of paho and its socket; owned by the publisher's thread. Raises only from `open`."""
 
     def __init__(
-        self, settings: MqttSettings, version: Version, client_id: str, will: Publication | None, *, lasting: bool = True
+        self,
+        settings: MqttSettings,
+        version: Version,
+        client_id: str,
+        will: Publication | None,
+        *,
+        lasting: bool = True,
     ) -> None:
         """Prepare a connection; `lasting` asks the broker to keep the session when the connection is gone."""
         self._settings = settings
@@ -170,14 +176,18 @@ class Connection:
         """Read what has come, write what waits, keep alive; returns what happened, in order. Never blocks."""
         if readable:
             self._client.loop_read()
-        if self.wants_write:
-            self._client.loop_write()
+        self.flush()
         self._client.loop_misc()
         # paho closes without a call in some branches of its keep-alive.
         if self._client.socket() is None:
             self._end("connection closed")
         happened, self._happenings = self._happenings, []
         return happened
+
+    def flush(self) -> None:
+        """Write what the socket takes at once; what happens in it is told by the next `turn`."""
+        if self.wants_write:
+            self._client.loop_write()
 
     def publish(self, publication: Publication) -> int | None:
         """Queue a PUBLISH for the next `turn` and return its packet identifier; None when paho takes nothing more.
@@ -241,7 +251,7 @@ class Connection:
             return
         self._ended = True
         if loss is None:
-            loss = Loss.LOST if self._accepted else Loss.CLOSED_BEFORE_CONNACK
+            loss = Loss.LOST if self._accepted else Loss.NO_CONNACK
         self._happenings.append(Ended(loss, words))
 
     def _on_publish(

@@ -43,8 +43,8 @@ log = structlog.get_logger(__name__)
 OpenOutbox = Callable[[], AbstractContextManager[Outbox]]
 Counters = Callable[[], Mapping[str, object]]
 
-CONNACK_US = 10_000_000
-"""A broker that accepted the TCP connection and has not answered CONNECT by then is frozen: try anew."""
+CONNACK_US = 5_000_000
+"""A broker that took the TCP connection and has not answered CONNECT by then is frozen or does not understand it."""
 PROVED_US = 60_000_000
 """A connection that lasted so long was good, also without a PUBACK."""
 STATUS_US = 60_000_000
@@ -163,24 +163,26 @@ class Publisher:
             self._state_status(delivery)
             self._send_notices(connection, delivery)
             delivery.fill(connection, self._room - self._notices.in_flight)
+            connection.flush()
         self._state = self._state_now(delivery)
 
     def _exchange(self, selector: selectors.BaseSelector, delivery: Delivery, timeout_us: int) -> None:
         """Wait for the broker, a wake-up or the time, then read and write once."""
         connection = self._connection
-        if connection is not None and (fileno := connection.fileno()) is not None:
+        fileno = connection.fileno() if connection is not None else None
+        if connection is not None and (fileno is None or connection.has_decrypted):
+            timeout_us = 0
+        if connection is not None and fileno is not None:
             events = selectors.EVENT_READ | (selectors.EVENT_WRITE if connection.wants_write else 0)
             if selector.get_map()[fileno].events != events:
                 selector.modify(fileno, events)
-            if connection.has_decrypted:
-                timeout_us = 0
         ready = {key.fileobj: mask for key, mask in selector.select(timeout_us / 1e6)}
         if self._wakeup.reader in ready:
             self._wakeup.clear()
             delivery.look_again()
         self._empty_mailbox()
         if connection is not None:
-            readable = connection.has_decrypted or bool(ready.get(connection.fileno() or -1, 0) & selectors.EVENT_READ)
+            readable = connection.has_decrypted or bool(ready.get(fileno or -1, 0) & selectors.EVENT_READ)
             for happening in connection.turn(readable=readable):
                 self._take_note(happening, selector, delivery)
         delivery.commit(at_once=False)
@@ -228,6 +230,7 @@ class Publisher:
     def _accepted(self, receive_maximum: int) -> None:
         assert self._connection is not None
         self._connections += 1
+        self._reconnect.accepted()
         self._room = min(self._settings.window, receive_maximum)
         self._status_at = 0
         self._detail = ""
@@ -259,7 +262,7 @@ class Publisher:
             return
         age = self._clock.monotonic_us() - self._opened_at
         if not connection.accepted and age >= CONNACK_US:
-            self._take_note(Ended(Loss.UNREACHABLE, "no answer to CONNECT within 10 s"), selector, delivery)
+            self._take_note(Ended(Loss.NO_CONNACK, "no answer to CONNECT within 5 s"), selector, delivery)
         elif delivery.stalled():
             self._take_note(Ended(Loss.LOST, "no PUBACK for 30 s"), selector, delivery)
         elif connection.accepted and age >= PROVED_US:

@@ -9,19 +9,17 @@ Version = Literal["5", "3.1.1"]
 
 SHORTEST_US = 1_000_000
 LONGEST_US = 30_000_000
-_CLOSED_BEFORE_SWITCH = 2
-"""A 3.1.1-only broker may just close the connection (3.1.1 itself allows it, MQTT-3.1.2-2); so may one that restarts,
-but hardly twice in a row."""
 
 
 class Loss(Enum):
     """Why a connection did not come about, or ended."""
 
     UNREACHABLE = auto()
-    """No TCP or TLS connection, or no answer to CONNECT in time."""
+    """No TCP or TLS connection."""
     WRONG_VERSION = auto()
     """CONNACK refused the protocol version (0x84, or 1 in MQTT 3.1.1)."""
-    CLOSED_BEFORE_CONNACK = auto()
+    NO_CONNACK = auto()
+    """Closed without an answer to CONNECT, or none came in time."""
     REFUSED = auto()
     """CONNACK with any other reason: credentials, client identifier, server unavailable."""
     LOST = auto()
@@ -40,7 +38,13 @@ def back_off_us(failures: int, luck: float) -> int:
 
 
 class Reconnect:
-    """The next attempt; owned by the publisher's thread."""
+    """The next attempt; owned by the publisher's thread.
+
+    A broker for 3.1.1 alone should refuse version 5 in words. Some close the connection instead (which 3.1.1 allows,
+    MQTT-3.1.2-2), and amqtt, misled by the properties of the Last Will, waits for bytes that never come. A version 5
+    broker that restarts or is frozen looks the same. So, until a broker has once accepted us, each attempt without an
+    answer is followed by one in the other version; after that only a refusal in words changes it.
+    """
 
     def __init__(self, choice: ProtocolChoice) -> None:
         self._may_switch = choice == "auto"
@@ -48,20 +52,21 @@ class Reconnect:
         self.due_at = 0
         """Monotonic microseconds of the next attempt."""
         self._failures = 0
-        self._closed_in_a_row = 0
+        self._settled = False
 
     def ended(self, loss: Loss, now: int, luck: float) -> None:
         """Note that a connection ended or did not come about, and plan the next one."""
         self._failures += 1
         self.due_at = now + back_off_us(self._failures, luck)
-        self._closed_in_a_row = self._closed_in_a_row + 1 if loss is Loss.CLOSED_BEFORE_CONNACK else 0
-        if not self._may_switch:
-            return
-        if loss is Loss.WRONG_VERSION or self._closed_in_a_row >= _CLOSED_BEFORE_SWITCH:
+        refused = loss is Loss.WRONG_VERSION
+        if self._may_switch and (refused or (loss is Loss.NO_CONNACK and not self._settled)):
             self.version = "5" if self.version == "3.1.1" else "3.1.1"
-            self._closed_in_a_row = 0
-            if loss is Loss.WRONG_VERSION and self._failures == 1:
+            if refused and self._failures == 1:
                 self.due_at = now
+
+    def accepted(self) -> None:
+        """The broker speaks the present version."""
+        self._settled = True
 
     def proved(self) -> None:
         """The connection is of use (a PUBACK came, or it has lasted): the next failure is the first again.

@@ -22,8 +22,13 @@ class BrokerError(Exception):
 
 
 class _Server(Protocol):
-    def start(self) -> None: ...
-    def stop(self) -> None: ...
+    def start(self) -> None:
+        """Start and return when it listens; BrokerError when it does not."""
+        ...
+
+    def stop(self) -> None:
+        """Stop; also after a start that failed."""
+        ...
 
 
 class EmbeddedBroker:
@@ -46,13 +51,11 @@ class EmbeddedBroker:
             raise BrokerError("Mosquitto is not installed (Debian: apt install mosquitto)")
 
     def __enter__(self) -> Self:
-        self._server.start()
-        until = time.monotonic() + _START_S
-        while not _listens(self.port):
-            if time.monotonic() > until:
-                self._server.stop()
-                raise BrokerError(f"{self.name} does not listen on {HOST}:{self.port} after {_START_S:g} s")
-            time.sleep(0.02)
+        try:
+            self._server.start()
+        except BrokerError:
+            self._server.stop()
+            raise
         return self
 
     def __exit__(
@@ -82,6 +85,11 @@ class _Mosquitto:
             # Ctrl-C in the terminal ends the demo first, so that the gateway can still say goodbye to its broker.
             start_new_session=True,
         )
+        until = time.monotonic() + _START_S
+        while not _listens(self._port):
+            if self._process.poll() is not None or time.monotonic() > until:
+                raise BrokerError(f"{self._program} does not listen on {HOST}:{self._port}")
+            time.sleep(0.02)
 
     def stop(self) -> None:
         if self._process is not None:
@@ -98,6 +106,7 @@ class _Amqtt:
         self._port = port
         self._loop: asyncio.AbstractEventLoop | None = None
         self._closing: asyncio.Event | None = None
+        self._listening = threading.Event()
         self._thread = threading.Thread(target=self._run, name="amqtt", daemon=True)
 
     def start(self) -> None:
@@ -110,6 +119,9 @@ class _Amqtt:
         logging.getLogger("amqtt").setLevel(logging.ERROR)
         logging.getLogger("transitions").setLevel(logging.ERROR)
         self._thread.start()
+        # Not by trying a connection: amqtt never closes one that brought no CONNECT.
+        if not self._listening.wait(_START_S):
+            raise BrokerError(f"amqtt does not listen on {HOST}:{self._port}")
 
     def stop(self) -> None:
         if self._loop is not None and self._closing is not None:
@@ -132,6 +144,7 @@ class _Amqtt:
             }
         )
         await broker.start()
+        self._listening.set()
         await self._closing.wait()
         await broker.shutdown()
 

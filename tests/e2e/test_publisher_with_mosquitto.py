@@ -1,5 +1,6 @@
 """The publisher with the real outbox against a real Mosquitto, with the faults that a warehouse has."""
 
+import gc
 import json
 import queue
 import socket
@@ -179,11 +180,14 @@ def test_refused_credentials_are_said_in_words_and_nothing_is_lost(tmp_path: Pat
     assert backlog(database) == 3
 
 
+# amqtt never closes the connection whose CONNECT in version 5 it did not understand.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_a_broker_for_3_1_1_alone_is_served_in_3_1_1(database: Path) -> None:
     append(database, 50)
     with EmbeddedBroker("amqtt") as broker, running(database, broker.port) as publisher:
         eventually(lambda: publisher.state.published == 50, "all rows are published")
         assert publisher.state.version == "3.1.1"
+    gc.collect()
     assert backlog(database) == 0
 
 
