@@ -118,11 +118,12 @@ class _Parser:
         # The row is read on without a name, so that its other faults are told as well.
         draft = _Draft() if name is None else self._drafts.setdefault(name, _Draft())
         self._read_units(line, cells, draft)
-        if orders := _ORDER_SEPARATOR.split(cells.get("orders", "")):
-            found = self._faults.attempt(line, "orders", lambda: fields.orders(orders))
+        if written := cells.get("orders"):
+            found = self._faults.attempt(line, "orders", lambda: fields.orders(_ORDER_SEPARATOR.split(written)))
             draft.orders |= dict.fromkeys(found or ())
         for column in fields.TEXT_FIELDS:
-            self._read_text(line, column, cells.get(column, ""), draft)
+            if cell := cells.get(column):
+                self._read_text(line, column, cell, draft)
 
     def _read_units(self, line: int, cells: dict[str, str], draft: _Draft) -> None:
         given = [column for column in fields.KEY_FIELDS if cells.get(column, "").strip()]
