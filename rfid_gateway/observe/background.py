@@ -62,8 +62,10 @@ class Resting:
     def state(self) -> str:
         """The levels, for the database."""
         return json.dumps(
-            [[reader, antenna, self.levels[reader, antenna], self.smoothed[reader, antenna]]
-             for reader, antenna in self.levels]
+            [
+                [reader, antenna, self.levels[reader, antenna], self.smoothed[reader, antenna]]
+                for reader, antenna in self.levels
+            ]
         )
 
     @classmethod

@@ -15,15 +15,14 @@ from rfid_gateway.observe.sums import Sums
 
 CENTROID_WEIGHT = 4.0
 NO_EFFECT = 0.6
-"""A centroid gap below this many spreads says nothing: coming and going past uneven echoes makes as much."""
+"""A centroid gap below this many spreads says nothing: coming and going past uneven echoes makes as much, so with
+enough reads the tag turned back."""
 SLOPE_WEIGHT = 0.25
 PEAK_WEIGHT = 1.0
 MAX_SLOPE_Z = 6.0
 """One antenna's slope says no more than this: with hundreds of reads any drift becomes significant."""
 MAX_EVIDENCE = 2.0
 """Square root of the effective number of reads beyond which more reads do not make a centroid gap truer."""
-TURN_BACK_EFFECT = 0.3
-"""Sides whose centroids lie closer than this many spreads saw the tag come and go together."""
 APART_EFFECT = 1.5
 """Sides whose centroids lie further apart than this heard the tag one after the other. A still tag does not do that,
 so single reads may then show the movement that smoothing hides where there are only four or five of them."""
@@ -66,9 +65,7 @@ class Judgement:
 class _Side:
     n: int
     rssi_n: int
-    power: float
     centroid: float
-    mean_time: float
     time_square: float
     """Σ(t - mean)², s²."""
     slope_z: float
@@ -108,11 +105,6 @@ def certainty(score: float) -> float:
     return 1.0 / (1.0 + exp(-min(abs(score), SCORE_LIMIT)))
 
 
-def power(sums: Iterable[Sums]) -> float:
-    """Power over all antennas in mW, all reads added: by which doors compete for a tag."""
-    return sum(each.p for each in sums)
-
-
 def _verdict(near: _Side, far: _Side, rules: DoorRules, movement: float | None, effect: float, sure: float) -> Verdict:
     if near.n + far.n < rules.min_reads:
         return Verdict.STRAY
@@ -121,7 +113,7 @@ def _verdict(near: _Side, far: _Side, rules: DoorRules, movement: float | None, 
     if _is_faint(near, far) or _is_faint(far, near):
         return Verdict.ONE_SIDE
     needed = rules.min_confidence if movement is not None else min(rules.min_confidence, NO_RSSI_MAX_CONFIDENCE)
-    together = abs(effect) < TURN_BACK_EFFECT
+    together = abs(effect) < NO_EFFECT
     if sure >= needed and not together:
         return Verdict.CROSSED
     if together and min(near.n, far.n) >= TURN_BACK_READS:
@@ -164,16 +156,14 @@ def _side(antennas: Iterable[Sums]) -> _Side:
     sums = [each for each in antennas if each.n]
     n = sum(each.n for each in sums)
     if not n:
-        return _Side(0, 0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
+        return _Side(0, 0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
     total = sum(each.p for each in sums)
     mean_time = sum(each.t for each in sums) / n
     strongest = max(sums, key=lambda each: each.peak)
     return _Side(
         n=n,
         rssi_n=sum(each.rssi_n for each in sums),
-        power=total,
         centroid=sum(each.tp for each in sums) / total,
-        mean_time=mean_time,
         time_square=max(0.0, sum(each.tt for each in sums) - n * mean_time * mean_time),
         slope_z=sum(max(-MAX_SLOPE_Z, min(MAX_SLOPE_Z, each.slope_z())) for each in sums),
         peak=strongest.peak,

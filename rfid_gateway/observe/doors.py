@@ -193,9 +193,7 @@ class Doors:
         elif reported is not None:
             door.idle.pop(passage.epc, None)
 
-    def _conclude(
-        self, door: Door, passage: OpenPassage, judgement: Judgement, *, capped: bool
-    ) -> Direction | None:
+    def _conclude(self, door: Door, passage: OpenPassage, judgement: Judgement, *, capped: bool) -> Direction | None:
         """Report what a passage amounts to; the direction reported, or None for nothing."""
         others = [
             other.passages[passage.epc]
@@ -231,16 +229,12 @@ class Doors:
 
     def _go_on(self, door: Door, passage: OpenPassage, reported: Direction | None, now: int) -> None:
         """After the cap the tag is still there: it rests, or goes on with a passage that has been reported."""
-        already = reported or passage.follows
-        if already is None:
+        if reported is None:
             self._rest(door, passage, now)
             return
         follower = OpenPassage(passage.door, passage.epc, passage.tid, passage.seen, now)
         follower.last = passage.last
-        follower.follows = already if reported is not None else None
-        if follower.follows is None:
-            self._rest(door, passage, now)
-            return
+        follower.follows = reported
         door.passages[passage.epc] = follower
         self._watch(follower)
         self.save(follower, now)
@@ -266,13 +260,11 @@ class DoorPort:
         self._port = antenna
         self._floor = door.rules.rssi_floor
 
-    def add(self, read: TagRead, now: int, offset: int) -> None:
-        """Count one read. `now` is monotonic, `offset` the reader's clock minus UTC."""
-        rssi = read.peak_rssi
+    def add(self, read: TagRead, epc: str, at: int, rssi: float | None, now: int) -> None:
+        """Count one read. `at` is UTC, `now` monotonic."""
         if rssi is not None and rssi < self._floor:
             return
-        at = (read.first_seen + read.last_seen) // 2 - offset
-        passage = self._door.passages.get(read.epc)
+        passage = self._door.passages.get(epc)
         if passage is None:
             passage = self._doors.open(self._door, self._port, read, now, at)
             if passage is None:
@@ -281,8 +273,7 @@ class DoorPort:
         if sums is None:
             sums = passage.sums[self._port] = Sums()
         passage.last = now
-        if at > passage.seen:
-            passage.seen = at
+        passage.seen = max(passage.seen, at)
         sums.add((at - passage.origin) * 1e-6, rssi)
         if now >= passage.save_at:
             self._doors.save(passage, now)

@@ -14,19 +14,20 @@ from rfid_gateway.observe.saved import Changes, SavedState
 from rfid_gateway.observe.zones import Zones
 from rfid_gateway.reads import TagRead, TagReport
 
-SAVE_PASSAGES_EVERY = 500_000
+SAVE_PASSAGES_EVERY = 1_000_000
 SAVE_PRESENCE_EVERY = 15_000_000
 MAX_PRESENT = 500_000
 MAX_AT_DOORS = 100_000
 
-_Handler = Callable[[TagRead, int, int], None]
+_Handler = Callable[[TagRead, str, int, float | None, int], None]
+"""Takes one read, its EPC, its UTC, its RSSI and the monotonic arrival: unpacked once, for all who need them."""
 
 
-class _Routes(dict[int, tuple[_Handler, ...]]):
+class _Routes(dict[int, _Handler]):
     """One reader's antennas; antennas not named go where antenna 0 goes."""
 
-    def __missing__(self, antenna_id: int) -> tuple[_Handler, ...]:
-        return self.get(0, ())
+    def __missing__(self, antenna_id: int) -> _Handler:
+        return self.get(0, _ignore)
 
 
 class Observer:
@@ -75,8 +76,8 @@ class Observer:
         if routes is not None:
             offset = report.clock_offset
             for read in report.tag_reads:
-                for handle in routes[read.antenna_id]:
-                    handle(read, now, offset)
+                epc, antenna_id, _, last_seen, rssi = read[:5]
+                routes[antenna_id](read, epc, last_seen - offset, rssi, now)
         return self._take()
 
     def expire(self, monotonic: int) -> list[Observation]:
@@ -141,11 +142,31 @@ class Observer:
 
 def _routes(handlers: Iterable[tuple[Antenna, _Handler]]) -> dict[str, _Routes]:
     """Handlers by reader and antenna; those of antenna 0 also stand at every antenna that is named."""
-    routes: dict[str, _Routes] = {}
+    readers: dict[str, dict[int, list[_Handler]]] = {}
     for (reader_id, antenna_id), handler in handlers:
-        reader = routes.setdefault(reader_id, _Routes())
-        reader[antenna_id] = (*reader.get(antenna_id, ()), handler)
-    for reader in routes.values():
-        for antenna_id in set(reader) - {0}:
-            reader[antenna_id] = tuple(dict.fromkeys((*reader[antenna_id], *reader.get(0, ()))))
+        readers.setdefault(reader_id, {}).setdefault(antenna_id, []).append(handler)
+    routes = {}
+    for reader_id, antennas in readers.items():
+        whole = antennas.get(0, [])
+        routes[reader_id] = _Routes(
+            {
+                antenna_id: _fan_out(tuple(dict.fromkeys(own if antenna_id == 0 else [*own, *whole])))
+                for antenna_id, own in antennas.items()
+            }
+        )
     return routes
+
+
+def _fan_out(handlers: tuple[_Handler, ...]) -> _Handler:
+    if len(handlers) == 1:
+        return handlers[0]
+
+    def to_all(read: TagRead, epc: str, at: int, rssi: float | None, now: int) -> None:
+        for handle in handlers:
+            handle(read, epc, at, rssi, now)
+
+    return to_all
+
+
+def _ignore(read: TagRead, epc: str, at: int, rssi: float | None, now: int) -> None:
+    """Take a read of an antenna that belongs to nothing."""

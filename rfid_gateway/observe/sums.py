@@ -3,6 +3,9 @@
 Time is seconds since the passage opened, RSSI is dBm, power is milliwatts. Raw reads are not kept.
 """
 
+from collections.abc import Callable
+from math import exp, log
+from operator import attrgetter
 from typing import Any
 
 NO_RSSI_DBM = -60.0
@@ -11,7 +14,30 @@ NO_RSSI_DBM = -60.0
 SMOOTHING = 0.35
 """Weight of a read in the smoothed RSSI: about three reads deep, so one fading null does not look like a fall."""
 
-_FIELDS = ("n", "rssi_n", "t", "r", "tr", "rr", "tt", "p", "tp", "peak", "peak_t", "first", "last", "level", "start", "top")
+BEGINNING = 3
+"""Reads whose plain mean starts the smoothed RSSI."""
+
+NEPERS_PER_DB = log(10.0) / 10.0
+
+_FIELDS = (
+    "n",
+    "rssi_n",
+    "t",
+    "r",
+    "tr",
+    "rr",
+    "tt",
+    "p",
+    "tp",
+    "peak",
+    "peak_t",
+    "first",
+    "last",
+    "level",
+    "start",
+    "top",
+)
+_all_fields: Callable[["Sums"], tuple[float, ...]] = attrgetter(*_FIELDS)
 
 
 class Sums:
@@ -27,14 +53,19 @@ class Sums:
 
     def add(self, t: float, rssi: float | None) -> None:
         """Count one read."""
-        self.n += 1
+        n = self.n = self.n + 1
         self.t += t
         self.tt += t * t
         if rssi is None:
             rssi = NO_RSSI_DBM
+        elif n > BEGINNING:
+            self.rssi_n += 1
+            self.last = rssi
+            level = self.level = self.level + SMOOTHING * (rssi - self.level)
+            self.top = max(self.top, level)
         else:
-            self._smooth(rssi)
-        power = 10.0 ** (rssi * 0.1)
+            self._begin(rssi)
+        power = exp(rssi * NEPERS_PER_DB)
         self.r += rssi
         self.tr += t * rssi
         self.rr += rssi * rssi
@@ -44,18 +75,14 @@ class Sums:
             self.peak = rssi
             self.peak_t = t
 
-    def _smooth(self, rssi: float) -> None:
-        n = self.rssi_n = self.rssi_n + 1
-        self.last = rssi
-        if n == 1:
+    def _begin(self, rssi: float) -> None:
+        """Start the smoothed RSSI with a plain mean."""
+        self.rssi_n += 1
+        if self.rssi_n == 1:
             self.first = rssi
-        if n <= 3:  # noqa: PLR2004 - the smoothing is about three reads deep
-            self.level += (rssi - self.level) / n
-            self.start = self.level
-        else:
-            self.level += SMOOTHING * (rssi - self.level)
-        if self.level > self.top or n <= 3:  # noqa: PLR2004
-            self.top = self.level
+        self.last = rssi
+        self.level += (rssi - self.level) / self.rssi_n
+        self.start = self.top = self.level
 
     def rise(self) -> float:
         """Decibels from the first reads to the top."""
@@ -85,9 +112,9 @@ class Sums:
         error = (max(residual, 0.1 * n) / (n - 2) / time_square) ** 0.5
         return float(slope / error)
 
-    def state(self) -> list[float]:
+    def state(self) -> tuple[float, ...]:
         """All sums, for the database."""
-        return [getattr(self, name) for name in _FIELDS]
+        return _all_fields(self)
 
     @classmethod
     def restored(cls, state: list[Any]) -> "Sums":

@@ -11,7 +11,7 @@ import heapq
 import json
 from collections.abc import Sequence
 from itertools import count
-from math import inf
+from math import inf, isnan, nan
 
 from rfid_gateway.observe.observations import Observation, Presence, PresenceChange
 from rfid_gateway.observe.rules import ZoneRules
@@ -38,12 +38,11 @@ class _Cell:
         "check_at",
         "epc",
         "first",
+        "home",
         "last",
         "older_reads",
-        "older_rssi_reads",
         "older_rssi_sum",
         "reads",
-        "rssi_reads",
         "rssi_sum",
         "save_at",
         "seen",
@@ -59,9 +58,11 @@ class _Cell:
         self.epc = epc
         self.tag = tag
         self.tid = tid
+        self.home = False
+        """The tag is present here; then it is also its tag's `home`."""
         self.first = self.seen = 0
         self.last = self.check_at = self.save_at = self.window_ends_at = 0
-        self.reads = self.rssi_reads = self.older_reads = self.older_rssi_reads = 0
+        self.reads = self.older_reads = 0
         self.rssi_sum = self.older_rssi_sum = 0.0
         self.stored = False
 
@@ -73,13 +74,13 @@ class _Cell:
         """All of it; monotonic times relative to the last read."""
         return json.dumps(
             {
-                "home": self.tag.home is self,
+                "home": self.home,
                 "first": self.first,
                 "seen": self.seen,
                 "tid": self.tid,
                 "window_left": self.window_ends_at - self.last,
-                "now": [self.reads, self.rssi_reads, self.rssi_sum],
-                "older": [self.older_reads, self.older_rssi_reads, self.older_rssi_sum],
+                "now": [self.reads, None if isnan(self.rssi_sum) else self.rssi_sum],
+                "older": [self.older_reads, None if isnan(self.older_rssi_sum) else self.older_rssi_sum],
             }
         )
 
@@ -89,16 +90,19 @@ class _Cell:
         self.first, self.seen = state["first"], state["seen"]
         self.last = monotonic
         self.window_ends_at = monotonic + state["window_left"]
-        self.reads, self.rssi_reads, self.rssi_sum = state["now"]
-        self.older_reads, self.older_rssi_reads, self.older_rssi_sum = state["older"]
+        self.reads, rssi_sum = state["now"]
+        self.older_reads, older_rssi_sum = state["older"]
+        self.rssi_sum = nan if rssi_sum is None else rssi_sum
+        self.older_rssi_sum = nan if older_rssi_sum is None else older_rssi_sum
         self.stored = True
-        if state["home"]:
+        self.home = state["home"]
+        if self.home:
             self.tag.home = self
 
-    def mean_rssi(self) -> float | None:
-        """Mean over the last one to two windows in dBm; None where no read had an RSSI."""
-        reads = self.rssi_reads + self.older_rssi_reads
-        return (self.rssi_sum + self.older_rssi_sum) / reads if reads else None
+    def mean_rssi(self) -> float:
+        """Mean over the last one to two windows in dBm; not a number where reads were without RSSI."""
+        reads = self.reads + self.older_reads
+        return (self.rssi_sum + self.older_rssi_sum) / reads if reads else nan
 
 
 class Zones:
@@ -164,7 +168,7 @@ class Zones:
         if now >= cell.window_ends_at:
             self._turn_window(cell, window, now, at)
         if now >= cell.save_at:
-            if cell.tag.home is cell or cell.tag.home is None:
+            if cell.home or cell.tag.home is None:
                 self._changes.touch(cell)
             cell.save_at = now + self._save_every
         cell.check_at = min(cell.window_ends_at, cell.save_at)
@@ -181,10 +185,12 @@ class Zones:
             self._out.append(
                 PresenceChange(cell.epc, cell.zone, Presence.MOVED, cell.seen, previous_zone=home.zone, tid=cell.tid)
             )
+            home.home = False
             self._changes.forget(home)
         else:
             return
         tag.home = cell
+        cell.home = True
         self._changes.touch(cell)
 
     def _keep(self, cell: _Cell, now: int) -> None:
@@ -208,15 +214,12 @@ class Zones:
     @staticmethod
     def _turn_window(cell: _Cell, window: int, now: int, at: int) -> None:
         if now < cell.window_ends_at + window:
-            cell.older_reads, cell.older_rssi_reads = cell.reads, cell.rssi_reads
-            cell.older_rssi_sum = cell.rssi_sum
+            cell.older_reads, cell.older_rssi_sum = cell.reads, cell.rssi_sum
         else:
-            cell.older_reads = cell.older_rssi_reads = 0
-            cell.older_rssi_sum = 0.0
+            cell.older_reads, cell.older_rssi_sum = 0, 0.0
         if not cell.older_reads:
             cell.first = at
-        cell.reads = cell.rssi_reads = 0
-        cell.rssi_sum = 0.0
+        cell.reads, cell.rssi_sum = 0, 0.0
         cell.window_ends_at = now + window
 
 
@@ -231,30 +234,27 @@ class Zone:
         self._zones = zones
         self._min_rssi = -inf if rules.min_rssi is None else rules.min_rssi
 
-    def add(self, read: TagRead, now: int, offset: int) -> None:
-        """Count one read. `now` is monotonic, `offset` the reader's clock minus UTC."""
-        rssi = read.peak_rssi
-        if rssi is not None and rssi < self._min_rssi:
+    def add(self, read: TagRead, epc: str, at: int, rssi: float | None, now: int) -> None:
+        """Count one read. `at` is UTC, `now` monotonic."""
+        if rssi is None:
+            rssi = nan
+        elif rssi < self._min_rssi:
             return
-        at = read.last_seen - offset
-        cell = self.cells.get(read.epc)
+        cell = self.cells.get(epc)
         if cell is None:
-            cell = self._zones.new_cell(self.rules.zone, read.epc, read.tid, now)
+            cell = self._zones.new_cell(self.rules.zone, epc, read.tid, now)
         if now >= cell.check_at:
             self._zones.renew(cell, self.rules.window, now, at)
+        seen_count = read.tag_seen_count
         cell.last = now
-        if at > cell.seen:
-            cell.seen = at
-        cell.reads += read.tag_seen_count
-        if rssi is not None:
-            cell.rssi_reads += 1
-            cell.rssi_sum += rssi
-        if cell.tag.home is not cell:
+        cell.seen = at
+        cell.reads += seen_count
+        cell.rssi_sum += rssi * seen_count
+        if not cell.home:
             self._zones.contest(cell, self.rules, now)
 
 
 def _is_stronger(cell: _Cell, home: _Cell, rules: ZoneRules, now: int) -> bool:
     if now - home.last > rules.window:
         return True
-    here, there = cell.mean_rssi(), home.mean_rssi()
-    return here is not None and there is not None and here >= there + rules.hysteresis_db
+    return cell.mean_rssi() >= home.mean_rssi() + rules.hysteresis_db

@@ -17,7 +17,9 @@ def door_reader(reader_id: str, y: float = 0.0, region: Region = Region.ETSI) ->
     return Reader(
         reader_id,
         tuple(
-            Antenna(antenna_id, Point(side * MOUNTED_X, y + MOUNTED_Y, MOUNTED_Z), unit(Point(side * 0.4, -1.0, -0.4)), 85.0)
+            Antenna(
+                antenna_id, Point(side * MOUNTED_X, y + MOUNTED_Y, MOUNTED_Z), unit(Point(side * 0.4, -1.0, -0.4)), 85.0
+            )
             for antenna_id, side in ((INSIDE, -1), (OUTSIDE, 1))
         ),
         region,

@@ -2,6 +2,7 @@
 
 from bisect import bisect_right
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import NamedTuple
 
 from rfid_simulators.world.geometry import Point, between, distance
@@ -31,7 +32,7 @@ class Path:
         times = [waypoint.at for waypoint in self.waypoints]
         if len(times) < 2:  # noqa: PLR2004 - a line has two ends
             raise ValueError(f"a path needs at least two waypoints, got {len(times)}")
-        if any(later <= earlier for earlier, later in zip(times, times[1:], strict=False)):
+        if any(later <= earlier for earlier, later in pairwise(times)):
             raise ValueError(f"a path's times must increase, got {times}")
 
     @property
@@ -55,9 +56,7 @@ class Path:
     def shifted(self, by: Point) -> "Path":
         """The same path of something that lies beside it."""
         return Path(
-            tuple(
-                Waypoint(at, Point(place.x + by.x, place.y + by.y, place.z + by.z)) for at, place in self.waypoints
-            )
+            tuple(Waypoint(at, Point(place.x + by.x, place.y + by.y, place.z + by.z)) for at, place in self.waypoints)
         )
 
 

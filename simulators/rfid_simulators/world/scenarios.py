@@ -150,9 +150,7 @@ def _through(random: Random, start: int, side: int, y: float = 0.0) -> Path:
     """Straight through from one side (-1 inside, 1 outside) to the other, at one speed."""
     lane, z = _lane(random)
     drift = random.uniform(-0.4, 0.4)
-    return walk(
-        start, _speed(random), Point(side * FAR, y + lane - drift, z), Point(-side * FAR, y + lane + drift, z)
-    )
+    return walk(start, _speed(random), Point(side * FAR, y + lane - drift, z), Point(-side * FAR, y + lane + drift, z))
 
 
 def _standing(random: Random, count: int, seconds: int) -> list[Tag]:

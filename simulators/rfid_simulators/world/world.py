@@ -101,12 +101,11 @@ class World:
         until = self.population.end if end is None else end
         if until is None:
             raise ValueError("a world without end needs an end to tell the truth about")
-        return [
-            event
-            for tag in self.population.between(start, until + 1)
-            for event in (*self._passages(tag), *self._presences(tag))
-            if start <= (event.at if isinstance(event, TruePassage) else event.arrived) <= until
-        ]
+        events: list[TruePassage | TruePresence] = []
+        for tag in self.population.between(start, until + 1):
+            events += [passage for passage in self._passages(tag) if start <= passage.at <= until]
+            events += [presence for presence in self._presences(tag) if start <= presence.arrived <= until]
+        return events
 
     def _passages(self, tag: Tag) -> Iterator[TruePassage]:
         for before, after in pairwise(tag.path.waypoints):
