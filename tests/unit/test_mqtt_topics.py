@@ -43,7 +43,7 @@ def test_a_directory_topic_without_a_shipment_is_refused_in_words(topic: str, wo
 
 @given(TEXT, st.sampled_from("/+#\0\n\x7f"), st.integers(0, 60))
 def test_a_name_that_cannot_be_a_level_is_refused(name: str, unfit: str, place: int) -> None:
-    with pytest.raises(TopicError, match="^reader"):
+    with pytest.raises(TopicError, match=r"^reader"):
         TOPICS.reader_status(name[:place] + unfit + name[place:])
 
 
