@@ -3,7 +3,8 @@
 A reader is used in one of two ways. Pushing, it sends each tag unasked; the gateway listens and asks for the reader's
 information only when nothing has come for a while, the one question that a pushing reader always answers. Polled, it
 is told to run one inventory after the other. Pushing survives a power cut of the reader: a reader that is to be
-polled but pushes is told to stop, once, because it keeps that in flash memory. The bytes are in `chafon_codec.py`.
+polled but pushes is told to stop, at most once a second, because it keeps that in flash memory. The bytes are in
+`chafon_codec.py`.
 """
 
 from dataclasses import dataclass, replace
@@ -26,6 +27,9 @@ _ROUND_GRACE_US = 2 * US_PER_S
 
 _PUSH_GRACE_US = 2 * US_PER_S
 """Ours: a reader that pushes nothing for this long after it was opened is told to push, if it is to be told at all."""
+
+_MODE_PAUSE_US = US_PER_S // 10
+"""Ours: a reader that changes its mode gets no other command for this long; one command at a time is its rule."""
 
 _MODE_SETTINGS = bytes((0x02, 0x04, 0x02, 0x06, 0x00))
 """Parameters of SET_ACTIVE_MODE after the mode: output on the serial line, all tags, EPC from word 2, 6 words, no
@@ -100,6 +104,7 @@ class ChafonDialogue:
         self._heard_at = 0
         self._pushed = False
         self._mode_set = False
+        self._stop_at = 0
         self._round = _Round()
 
     @property
@@ -141,9 +146,8 @@ class ChafonDialogue:
     def _poll(self, now: int) -> list[bytes]:
         if self._information is None:
             return self._ask(now)
-        if self._pushed and not self._mode_set:
-            self._mode_set = True
-            return [self._stop_pushing(self._information)]
+        if self._pushed and now >= self._stop_at:
+            return [self._stop_pushing(self._information, now)]
         if now < self._round.due:
             return []
         self._round = _Round(running=True, due=now + self._options.scan_time_ms * US_PER_MS + _ROUND_GRACE_US)
@@ -155,7 +159,10 @@ class ChafonDialogue:
         self._ask_at = now + _ASK_AGAIN_US
         return [self._command(codec.GET_INFORMATION)]
 
-    def _stop_pushing(self, information: codec.Information) -> bytes:
+    def _stop_pushing(self, information: codec.Information, now: int) -> bytes:
+        self._pushed = False
+        self._stop_at = now + _ASK_AGAIN_US
+        self._round = _Round(due=now + _MODE_PAUSE_US)
         if information.has_antennas:
             return self._command(codec.SET_REAL_TIME_MODE, b"\x00")
         return self._command(codec.SET_ACTIVE_MODE, b"\x00" + _MODE_SETTINGS)

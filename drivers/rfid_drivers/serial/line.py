@@ -26,6 +26,9 @@ from rfid_gateway.reads import TagRead
 
 _GROUPS = frozenset({"epc", "antenna", "rssi", "count", "checksum"})
 
+_BLANK = " \t\r\n\0\x02"
+"""Stripped from both ends of a line: with the usual line ends a STX before a line needs no configuration."""
+
 _SEPARATORS = re.compile(r"[\s:.-]")
 
 
@@ -166,7 +169,7 @@ class LineDecoder:
 
     def _decode(self, raw: bytes, seen_at: int) -> Frame | Rejected:
         try:
-            text = raw.decode(self._options.encoding).strip()
+            text = raw.decode(self._options.encoding).strip(_BLANK)
         except UnicodeDecodeError as error:
             return self._reject(raw, f"no {self._options.encoding} text: {error.reason} at byte {error.start}")
         if self._options.heartbeat and self._heartbeat.fullmatch(text):

@@ -56,11 +56,18 @@ class SimulatedChafon:
         self._seen.extend(sightings)
         return []
 
-    def receive(self, command: bytes) -> list[bytes]:
-        """Take one command, as one write brings it; give the answer frames.
+    def receive(self, data: bytes) -> list[bytes]:
+        """Take commands, as one read brings them; give the answer frames.
 
         Truncated or for another address: silence, as in the manual. Unknown or damaged: status FE.
         """
+        answers = []
+        while data:
+            answers += self._receive_one(data[: data[0] + 1])
+            data = data[data[0] + 1 :]
+        return answers
+
+    def _receive_one(self, command: bytes) -> list[bytes]:
         if len(command) < 5 or command[0] != len(command) - 1:  # noqa: PLR2004 - the shortest command
             return []
         if command[1] not in (self._setting.address, 0xFF):
