@@ -53,6 +53,11 @@ def test_f7_damaged_capabilities_are_a_decode_error_whatever_sllurp_raises(lengt
         assert isinstance(found, Capabilities)
 
 
+def test_capabilities_of_absurd_length_are_refused_unread() -> None:
+    with pytest.raises(LlrpDecodeError, match="at most 65536"):
+        decode_capabilities(bytes(65537))
+
+
 @pytest.mark.parametrize(("dbm", "index"), [(10, 1), (19.99, 1), (20, 7), (29.9, 7), (30, 193), (40, 193)])
 def test_the_power_step_is_the_nearest_that_is_not_above(dbm: float, index: int) -> None:
     assert power_index(TABLE, dbm) == index

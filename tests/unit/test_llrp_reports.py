@@ -146,6 +146,14 @@ def test_an_empty_report_is_no_error() -> None:
     assert decode() == DecodedReport((), None)
 
 
+@pytest.mark.parametrize("count", [1, 2, 128, 129, 1000])
+def test_long_reports_are_decoded_to_the_last_tag(count: int) -> None:
+    decoder = ReportDecoder()
+    body = b"".join(usual_tag(antenna=number % 4 + 1, seen=UTC + number) for number in range(count))
+    for _ in range(2):
+        assert list(decoder.decode(body, NOW).tag_reads) == plain_reading(body, NOW)
+
+
 DAMAGED = {
     "E4 unknown TV type": tag(epc96(), tv(25, "H", 1), tv(1, "H", 4)),
     "E5 TLV of length 0": tag(epc96(), b"\x03\x09\x00\x00", tv(1, "H", 4)),

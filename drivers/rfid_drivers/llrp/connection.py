@@ -11,7 +11,7 @@ from typing import Self
 from rfid_gateway.driver import ReaderError
 
 _CHUNK = 1 << 18
-_SEND_LIMIT_S = 5.0
+_SEND_LIMIT_S = 2.0
 
 
 class Waker:
@@ -60,6 +60,8 @@ class Connection:
     @classmethod
     def open(cls, host: str, port: int, timeout_s: float, waker: Waker) -> Self | None:
         """Connect to the first address of `host` that answers; None if woken meanwhile.
+
+        Looking a name up is the system's business and cannot be interrupted; addresses need no looking up.
 
         Raises:
             ReaderError: no address answered in time.

@@ -11,7 +11,7 @@ from typing import Any
 from sllurp import llrp_proto
 from sllurp.llrp import LLRPMessage
 
-from rfid_drivers.llrp.framing import HEADER_BYTES, Frame, encode_frame
+from rfid_drivers.llrp.framing import HEADER_BYTES, encode_frame
 from rfid_drivers.llrp.options import LlrpOptions
 from rfid_drivers.llrp.parameters import IMPINJ, LlrpDecodeError
 from rfid_drivers.llrp.rospec import ROSPEC_ID, power_index
@@ -19,6 +19,8 @@ from rfid_drivers.llrp.rospec import ROSPEC_ID, power_index
 _IMPINJ_LINK_MONITOR = 38
 _LINK_MONITOR = struct.Struct("!HH")
 _LINK_DOWN_AFTER_KEEPALIVES = 3
+_LONGEST_DECODED = 1 << 16
+"""Real capabilities take 2 to 10 kB, and sllurp's time grows with the square of the length."""
 
 WANTED_EVENTS = {
     "HoppingEvent": False,
@@ -113,9 +115,11 @@ def decode_capabilities(body: bytes) -> Capabilities:
 
 def _decode(name: str, body: bytes) -> dict[str, Any]:
     """Decode a message body as sllurp's dictionary."""
-    frame = Frame(1, llrp_proto.Message_struct[name]["type"], 0, body)
+    if len(body) > _LONGEST_DECODED:
+        raise LlrpDecodeError(f"{name} of {len(body)} bytes, expected at most {_LONGEST_DECODED}")
+    encoded = encode_frame(llrp_proto.Message_struct[name]["type"], 0, body)
     try:
-        message: dict[str, Any] = LLRPMessage(msgbytes=encode_frame(frame.type, frame.id, frame.body)).msgdict[name]
+        message: dict[str, Any] = LLRPMessage(msgbytes=encoded).msgdict[name]
     except Exception as error:  # sllurp lets any exception out of damaged messages
         raise LlrpDecodeError(f"{name} cannot be decoded: {error!r}") from error
     return message

@@ -18,7 +18,9 @@ from rfid_drivers.llrp.tag_walk import TagWalk, Value
 from rfid_gateway.reads import TagRead
 
 _CACHED_HEX = 100_000
-_CACHED_COUNTS = 64
+_CACHED_COUNTS = 16
+_MOST_CACHED_TAGS = 128
+"""Masks for longer reports are made anew each time: they would take megabytes, and cost little beside the tags."""
 _PHASE_STEPS = 4096
 _PHASES = tuple(step * math.tau / _PHASE_STEPS for step in range(_PHASE_STEPS))
 
@@ -108,7 +110,7 @@ class Layout:
         count, rest = divmod(len(tags), self.size)
         if rest:
             return False
-        mask, template = self._repeated(count)
+        mask, template = self._repeated(count) if count <= _MOST_CACHED_TAGS else self._repeat(count)
         return int.from_bytes(tags) & mask == template
 
     def reads(self, tags: bytes, now: int) -> list[TagRead]:

@@ -23,7 +23,7 @@ _LOGGED_SKIPS = 10
 """Per connection; the rest is counted and told at its end. Odd firmware sends oddities by the thousand."""
 
 _MODELS = {(IMPINJ, 2001002): "Impinj Speedway R420"}
-_MANUFACTURERS = {IMPINJ: "Impinj", 161: "Zebra", 10642: "Zebra"}
+_MANUFACTURERS = {IMPINJ: "Impinj", 161: "Zebra"}
 """IANA private enterprise numbers."""
 
 _log = structlog.get_logger(__name__)

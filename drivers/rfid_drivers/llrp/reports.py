@@ -7,7 +7,7 @@ from rfid_drivers.llrp.parameters import TLV_HEADER
 from rfid_drivers.llrp.tag_walk import TAG_REPORT_DATA, TagWalk
 from rfid_gateway.reads import TagRead
 
-_KEPT_LAYOUTS = 64
+_KEPT_LAYOUTS = 16
 
 
 class DecodedReport(NamedTuple):
