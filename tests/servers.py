@@ -48,7 +48,7 @@ class Mosquitto:
         self._configuration.write_text(
             # Started by root, Mosquitto would become a user who may not write into the test's folder.
             f"user {getpass.getuser()}\nlistener {self.port} {self.host}\n{extra}\n"
-            f"persistence true\npersistence_location {folder}/\nautosave_interval 1\nautosave_on_changes true\n"
+            f"persistence true\npersistence_location {folder}/\n"
             "max_queued_messages 0\nmax_inflight_messages 20\n"
         )
         self._process: subprocess.Popen[bytes] | None = None

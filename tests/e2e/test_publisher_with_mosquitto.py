@@ -112,7 +112,9 @@ def test_rows_arrive_in_order_and_leave_the_outbox(mosquitto: Mosquitto, databas
     assert backlog(database) == 0
 
 
-def test_a_broker_killed_in_mid_traffic_costs_nothing_and_keeps_the_order(mosquitto: Mosquitto, database: Path) -> None:
+def test_a_broker_restarted_in_mid_traffic_costs_nothing_and_keeps_the_order(
+    mosquitto: Mosquitto, database: Path
+) -> None:
     count = 6000
     append(database, count)
     with subscriber(mosquitto) as listener, running(database, mosquitto.port, window=20) as publisher:
@@ -125,11 +127,9 @@ def test_a_broker_killed_in_mid_traffic_costs_nothing_and_keeps_the_order(mosqui
         assert first_arrivals(listener) == list(range(1, count + 1))
         arrived = events_of(listener)
         assert publisher.state.connections == 2
-    doubled = len(arrived) - count
-    assert doubled <= 20
-    sequences = [event["sequence"] for event in arrived]
-    seconds = [event for place, event in enumerate(arrived) if event["sequence"] in sequences[:place]]
-    assert all(event["replayed"] for event in seconds)
+    # The broker, too, sends again what this subscriber had not acknowledged: those doubles are not marked.
+    assert sum(event["replayed"] for event in arrived) <= 20
+    assert len(arrived) - count <= 40
     assert backlog(database) == 0
 
 
