@@ -9,6 +9,7 @@ from rfid_simulators.llrp.inventory import Sources
 from rfid_simulators.llrp.profiles import PROFILES
 from rfid_simulators.llrp.recorded import RecordedReports, load_reports
 from rfid_simulators.llrp.server import LlrpReaderServer
+from rfid_simulators.serial_cli import serial
 from rfid_simulators.steady_field import steady_field
 
 SECOND = 1_000_000
@@ -18,6 +19,9 @@ LLRP_PORT = 5084
 @click.group()
 def main() -> None:
     """Simulated RFID readers on real wire protocols."""
+
+
+main.add_command(serial)
 
 
 @main.command()

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from rfid_simulators.llrp import events
 from rfid_simulators.llrp.clock import ReaderClock
-from rfid_simulators.llrp.rospec import AiSpec, GpiTrigger, ReportSpec, ReportTrigger, RoSpec, StartTrigger
+from rfid_simulators.llrp.rospec import GpiTrigger, ReportSpec, ReportTrigger, RoSpec, StartTrigger
 from rfid_simulators.llrp.tag_reports import Accumulator, TagEncoder
 from rfid_simulators.world.sighting import Radio, Sighting
 
@@ -86,10 +86,6 @@ class RoSpecRun:
         self._earlier = []
         return tags
 
-    @property
-    def _ai_spec(self) -> AiSpec:
-        return self.spec.ai_specs[self._ai_index]
-
     def _begin(self, at: int) -> None:
         self._began = at
         self._outlet.event(
@@ -99,6 +95,7 @@ class RoSpecRun:
 
     def _begin_aispec(self, index: int, at: int) -> None:
         self._ai_index = index
+        self._ai_spec = self.spec.ai_specs[index]
         self._ai_began = at
         self._observations = 0
 

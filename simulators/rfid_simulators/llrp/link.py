@@ -27,11 +27,6 @@ class ClientLink:
         """Whether the client takes far less than it is sent."""
         return self._backlog > MOST_BACKLOG
 
-    @property
-    def is_drained(self) -> bool:
-        """Whether everything was handed to TCP."""
-        return not self._waiting
-
     def queue(self, pieces: Sequence[bytes]) -> None:
         """Line writes up; each piece is a write of its own."""
         self._waiting.extend(pieces)

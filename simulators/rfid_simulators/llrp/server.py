@@ -5,6 +5,7 @@ import socket
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextlib import suppress
 from queue import SimpleQueue
 from types import TracebackType
 from typing import Self, TypeVar
@@ -21,8 +22,6 @@ from rfid_simulators.llrp.reader import SimulatedReader
 from rfid_simulators.llrp.wire import MessageType
 
 SECOND = 1_000_000
-TICK_US = 10_000
-"""Microseconds between two looks at what the radio hears."""
 ANSWER_WITHIN_S = 5.0
 """How long a test waits for the server's thread to take an order."""
 
@@ -42,6 +41,7 @@ class LlrpReaderServer:
         offset_us: how much the reader's own clock is ahead, microseconds.
         drift_ppm: how much too fast the reader's own clock goes.
         connected: antennas that are plugged in; None means all.
+        tick_us: microseconds between two looks at what the radio hears; many readers in one process want more.
     """
 
     def __init__(
@@ -54,12 +54,14 @@ class LlrpReaderServer:
         offset_us: int = 0,
         drift_ppm: int = 0,
         connected: frozenset[int] | None = None,
+        tick_us: int = 10_000,
     ) -> None:
         self._clock = clock or SystemClock()
         self._began = self._clock.monotonic_us()
         reader_clock = ReaderClock(self._clock.utc_us(), offset_us, drift_ppm, profile.has_utc_clock)
         self._reader = SimulatedReader(profile, sources or Sources(), reader_clock, connected)
         self._port = port
+        self._tick_us = tick_us
         self._line = FaultyLine(_is_keepalive)
         self._link: ClientLink | None = None
         self._refused: list[tuple[int, socket.socket]] = []
@@ -152,7 +154,7 @@ class LlrpReaderServer:
             while not self._orders.empty():
                 self._orders.get()()
             if self._now() >= due:
-                due = self._now() + TICK_US
+                due = self._now() + self._tick_us
                 self._tick()
             self._flush()
         self._close_all()
@@ -164,7 +166,10 @@ class LlrpReaderServer:
         self._stopping = True
 
     def _accept(self) -> None:
-        connection, _ = self._listener.accept()
+        try:
+            connection, _ = self._listener.accept()
+        except OSError:  # gone again before it was accepted
+            return
         busy = self._line.find(RefuseAsBusy)
         if busy is not None:
             self._refuse(connection, busy.status)
@@ -178,8 +183,9 @@ class LlrpReaderServer:
     def _refuse(self, connection: socket.socket, status: int) -> None:
         """Say why, and leave the newcomer a second to read it before the socket goes."""
         refusal, warning = self._reader.refuse(status, self._now())
-        connection.send(refusal)
-        connection.shutdown(socket.SHUT_WR)
+        with suppress(OSError):  # gone again before it could read
+            connection.send(refusal)
+            connection.shutdown(socket.SHUT_WR)
         self._refused.append((self._now() + SECOND, connection))
         self._carry(warning)
 
@@ -210,7 +216,7 @@ class LlrpReaderServer:
     def _flush(self) -> None:
         if self._link is None:
             return
-        if not self._link.send() or (self._reader.closing and self._link.is_drained):
+        if not self._link.send() or self._reader.closing:
             self._hang_up()
 
     def _hang_up(self, *, reset: bool = False) -> None:

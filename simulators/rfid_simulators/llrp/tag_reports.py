@@ -25,6 +25,7 @@ MOST_SEEN = 0xFFFF
 """TagSeenCount has 16 bits and stays at its highest value."""
 
 _TLV = struct.Struct("!HH")
+_TAG_REPORT_DATA = int(P.TAG_REPORT_DATA)
 
 
 class TagMemory(NamedTuple):
@@ -98,24 +99,16 @@ class Accumulator:
 # format of its value, and the value's place in the tuple that `TagEncoder.encode` makes.
 _Row = tuple[Callable[[ReportSpec], bool], bytes, str, int]
 _ROSPEC_ID, _SPEC_INDEX, _INVENTORY_SPEC, _ANTENNA, _RSSI, _CHANNEL, _FIRST, _LAST, _COUNT, _PC, _CRC = range(11)
-_ACCESSSPEC, _PHASE, _FINE_RSSI, _DOPPLER = range(11, 15)
-_VALUES = 15
+_ACCESSSPEC = 11
+_VALUES = 12
 
 
 def _selected(bit: int) -> Callable[[ReportSpec], bool]:
     return lambda report: bool(report.content >> bit & 1)
 
 
-def _extended(subtype: int) -> Callable[[ReportSpec], bool]:
-    return lambda report: subtype in report.extensions
-
-
 def _tv(kind: int) -> bytes:
     return bytes((0x80 | kind,))
-
-
-def _impinj(subtype: int) -> bytes:
-    return struct.pack("!HHII", CUSTOM, 14, IMPINJ, subtype)
 
 
 def _rows(*, has_utc: bool) -> tuple[_Row, ...]:
@@ -132,10 +125,16 @@ def _rows(*, has_utc: bool) -> tuple[_Row, ...]:
         (lambda report: report.with_pc, _tv(12), "H", _PC),
         (lambda report: report.with_crc, _tv(11), "H", _CRC),
         (_selected(6), _tv(16), "I", _ACCESSSPEC),
-        (_extended(RF_PHASE_ANGLE), _impinj(RF_PHASE_ANGLE), "H", _PHASE),
-        (_extended(PEAK_RSSI), _impinj(PEAK_RSSI), "h", _FINE_RSSI),
-        (_extended(RF_DOPPLER_FREQUENCY), _impinj(RF_DOPPLER_FREQUENCY), "h", _DOPPLER),
     )
+
+
+_EXTENSION = struct.Struct("!HHIIh")
+_EXTENSIONS: tuple[tuple[int, Callable[[Sighting], int]], ...] = (
+    (RF_PHASE_ANGLE, lambda sighting: round(sighting.phase / tau * 4096) & 0xFFF),
+    (PEAK_RSSI, lambda sighting: _within(round(sighting.rssi * 100), 16)),
+    (RF_DOPPLER_FREQUENCY, lambda sighting: _within(round(sighting.doppler * 16), 16)),
+)
+"""Impinj's parameters of a 16-bit value: 1/4096 turn, 1/100 dBm, 1/16 Hz."""
 
 
 class TagEncoder:
@@ -153,6 +152,7 @@ class TagEncoder:
         self._pack = struct.Struct("!" + "".join(f"{len(head)}s{form}" for _, head, form, _ in chosen)).pack
         places = [place for at, row in enumerate(chosen) for place in (_VALUES + at, row[3])]
         self._pick: Callable[[tuple[Any, ...]], tuple[Any, ...]] = itemgetter(*places) if places else lambda _: ()
+        self._extensions = [row for row in _EXTENSIONS if row[0] in report.extensions]
         self._with_tid = SERIALIZED_TID in report.extensions
         self._clock = clock
         self._rospec_id = rospec_id
@@ -161,6 +161,7 @@ class TagEncoder:
         """Encode one TagReportData; `spec_index` counts from 1."""
         best = seen.strongest
         memory = tag_memory(best.epc)
+        first = self._clock.shows(seen.first)
         values = (
             self._rospec_id,
             spec_index,
@@ -168,23 +169,24 @@ class TagEncoder:
             best.antenna_id,
             _within(round(best.rssi), 8),
             best.channel,
-            self._clock.shows(seen.first),
-            self._clock.shows(seen.last),
+            first,
+            first if seen.count == 1 else self._clock.shows(seen.last),
             min(seen.count, MOST_SEEN),
             memory.pc,
             memory.crc,
             0,
-            round(best.phase / tau * 4096) & 0xFFF,
-            _within(round(best.rssi * 100), 16),
-            _within(round(best.doppler * 16), 16),
         )
-        fields = self._pack(*self._pick(values + self._heads))
-        tid = memory.tid if self._with_tid else b""
-        length = _TLV.size + len(memory.epc) + len(fields) + len(tid)
-        return _TLV.pack(P.TAG_REPORT_DATA, length) + memory.epc + fields + tid
+        content = memory.epc + self._pack(*self._pick(values + self._heads))
+        for subtype, value in self._extensions:
+            content += _EXTENSION.pack(CUSTOM, _EXTENSION.size, IMPINJ, subtype, value(best))
+        if self._with_tid:
+            content += memory.tid
+        return _TLV.pack(_TAG_REPORT_DATA, _TLV.size + len(content)) + content
 
 
 def _within(value: int, bits: int) -> int:
     """Keep a value in the range of a signed field."""
     highest = (1 << (bits - 1)) - 1
-    return max(-highest - 1, min(highest, value))
+    if -highest <= value <= highest:
+        return value
+    return highest if value > 0 else -highest - 1
