@@ -6,7 +6,7 @@ from math import tau
 from rfid_simulators.world.sighting import Radio, Sighting
 
 SECOND = 1_000_000
-PATTERN = 8192
+PATTERN = 2048
 """Reads after which antennas, signal strengths and phases repeat; tags do not depend on it."""
 
 _SGTIN_96 = 0x3034257BF7194E4000000000

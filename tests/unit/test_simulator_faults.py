@@ -2,7 +2,7 @@
 
 from itertools import pairwise
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rfid_simulators.faults import CutMidMessage, FaultyLine, SendGarbage, SilentHang, SplitWrites, StopKeepalives
@@ -53,6 +53,7 @@ def test_garbage_comes_once_before_the_next_message() -> None:
     assert faulty.carry([b"a"]).pieces == [b"a"]
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(1, 20), min_size=1, max_size=5))
 def test_split_writes_keep_every_byte_in_order(sizes: list[int]) -> None:
     faulty = line()
@@ -62,12 +63,13 @@ def test_split_writes_keep_every_byte_in_order(sizes: list[int]) -> None:
     assert len(pieces[0]) == min(sizes[0], len(b"".join(MESSAGES)))
 
 
-@given(st.floats(0.5, 5000), st.lists(st.integers(0, 2_000_000), max_size=10), st.integers(0, 9))
+@settings(deadline=None)
+@given(st.floats(0.5, 5000), st.lists(st.integers(0, 200_000), max_size=10), st.integers(0, 9))
 def test_a_steady_field_hears_the_same_however_it_is_sliced(rate: float, cuts: list[int], seed: int) -> None:
-    end = 2_000_000
+    end = 200_000
     radio = steady_field("r", rate=rate, tags=7, seed=seed)
     places = [0, *sorted(cuts), end]
     sliced = [one for start, stop in pairwise(places) for one in radio(start, stop)]
     assert sliced == list(radio(0, end))
     assert all(0 <= one.at < end for one in sliced)
-    assert abs(len(sliced) - rate * 2) <= 1
+    assert abs(len(sliced) - rate / 5) <= 1

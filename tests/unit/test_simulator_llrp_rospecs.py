@@ -4,7 +4,7 @@ import struct
 from collections.abc import Iterable
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rfid_simulators.llrp.profiles import GENERIC, ReaderProfile
@@ -242,6 +242,7 @@ def test_pc_and_crc_fit_the_epc() -> None:
     assert report.body[29:30] == b"\x8b"
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(1, 100 * MILLISECOND - 1), max_size=20))
 def test_however_time_is_sliced_the_same_tags_are_reported(ticks: list[int]) -> None:
     stop = b"\x01" + (7).to_bytes(4, "big")

@@ -3,7 +3,7 @@
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rfid_simulators.llrp.grammar import parse_request
@@ -15,6 +15,7 @@ STREAM = message(26, 7) + client.add(client.rospec(), 8) + message(62, 0xFFFFFFF
 FRAMES = Framer().feed(STREAM)
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, len(STREAM))))
 def test_however_the_stream_is_sliced_the_messages_are_the_same(cuts: list[int]) -> None:
     framer, frames = Framer(), list[Frame]()
@@ -31,6 +32,7 @@ def test_a_length_that_cannot_be_is_refused_by_its_value(length: int) -> None:
         Framer().feed(b"\x04\x1a" + length.to_bytes(4, "big") + bytes(4))
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=80), st.sampled_from(sorted(MessageType)))
 def test_any_body_is_parsed_or_refused_with_a_status(body: bytes, kind: MessageType) -> None:
     try:
@@ -40,6 +42,7 @@ def test_any_body_is_parsed_or_refused_with_a_status(body: bytes, kind: MessageT
     assert outcome == body or outcome.startswith(b"\x01\x1f")
 
 
+@settings(deadline=None)
 @given(st.integers(0, 200), st.integers(0, 255))
 def test_a_damaged_rospec_is_parsed_or_refused_but_never_breaks_the_parser(at: int, value: int) -> None:
     body = bytearray(client.rospec())
