@@ -69,7 +69,8 @@ def test_a_reader_that_holds_reports_loses_no_read_while_nobody_is_connected(ser
         second.reads_more(50)
     times = sorted(read.first_seen for read in first.reads + second.reads)
     gaps = [later - earlier for earlier, later in pairwise(times)]
-    assert max(gaps) <= 2 * 1_000_000 // RATE
+    # One read may be under way inside the reader when the connection ends; more would be held reads that were lost.
+    assert max(gaps) < 2.5 * 1_000_000 / RATE
     assert len(set(times)) == len(times)
 
 

@@ -11,7 +11,7 @@ from rfid_drivers.llrp.framing import FramingLostError
 from rfid_drivers.llrp.notifications import InputChanged
 from rfid_drivers.llrp.options import LlrpOptions
 from rfid_drivers.llrp.rospec import ROSPEC_ID
-from rfid_drivers.llrp.session import Session
+from rfid_drivers.llrp.session import LINGER_US, Session
 from rfid_gateway.driver import ReaderBusyError, ReaderError
 from tests.llrp_messages import (
     IMPINJ,
@@ -478,6 +478,7 @@ def test_a_reader_that_cannot_hold_reports_is_stopped_and_cleared() -> None:
     dialogue.session.close(dialogue.now)
     dialogue.converse()
     assert dialogue.types[-3:] == [25, 21, 14]
+    dialogue.wait(LINGER_US)
     assert dialogue.session.left
 
 
@@ -486,6 +487,8 @@ def test_a_reader_that_holds_reports_goes_on_reading() -> None:
     dialogue.session.close(dialogue.now)
     dialogue.converse()
     assert dialogue.types[-2:] == [22, 14]
+    assert not dialogue.session.left
+    dialogue.wait(LINGER_US)
     assert dialogue.session.left
 
 
@@ -493,7 +496,9 @@ def test_reads_that_arrive_during_the_farewell_are_not_lost() -> None:
     dialogue = Dialogue().run()
     dialogue.session.close(dialogue.now)
     dialogue.feed(message(61, usual_tag()))
-    assert isinstance(dialogue.events[-1], ReadsArrived)
+    dialogue.feed(message(61, usual_tag()))
+    assert dialogue.types[-1] == 14
+    assert sum(isinstance(event, ReadsArrived) for event in dialogue.events) == 2
 
 
 def test_a_reader_that_does_not_say_goodbye_is_left_after_a_second() -> None:
@@ -519,6 +524,7 @@ def test_closing_during_the_set_up_clears_away_what_may_be_there() -> None:
     dialogue.session.close(1)
     dialogue.converse()
     assert dialogue.types[-3:] == [25, 21, 14]
+    dialogue.wait(LINGER_US)
     assert dialogue.session.left
 
 

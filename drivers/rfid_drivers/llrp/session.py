@@ -37,6 +37,8 @@ MISSED_KEEPALIVES = 3
 """Silent keepalive periods after which a connection counts as dead."""
 FAREWELL_US = 1_000_000
 """How long the whole farewell may take: `close()` promises a second or so."""
+LINGER_US = 300_000
+"""How long a reader may take to close after its goodbye; what it sent until then is not lost."""
 
 _GET_REPORT, _RO_ACCESS_REPORT, _KEEPALIVE, _NOTIFICATION, _KEEPALIVE_ACK = 60, 61, 62, 63, 72
 _SECOND_US = 1_000_000
@@ -75,7 +77,7 @@ class Session:
 
     @property
     def left(self) -> bool:
-        """The farewell is over; the connection may be closed."""
+        """The farewell took long enough: close the connection."""
         return self._state is _State.LEFT
 
     @property
@@ -123,7 +125,7 @@ class Session:
                 raise ReaderError("connected, but no LLRP greeting came; check that the port is the reader's LLRP port")
             case _State.SETTING_UP:
                 self._conversation.tick(now_us)
-                self._follow_conversation()
+                self._follow_conversation(now_us)
             case _State.RUNNING if now_us >= self._last_traffic + self._silence_us:
                 silence = self._silence_us // _SECOND_US
                 raise ReaderError(f"the reader has been silent for {silence} s, without even keepalives")
@@ -132,7 +134,7 @@ class Session:
         return self._take_events(now_us)
 
     def close(self, now_us: int) -> None:
-        """Begin the farewell; `left` tells when it is over, after `FAREWELL_US` at the latest."""
+        """Begin the farewell. It is over when the reader closes the connection, or when `left` says so."""
         if self._state in (_State.LEAVING, _State.LEFT):
             return
         if self._state is _State.GREETING:
@@ -143,13 +145,13 @@ class Session:
         self._deadline = now_us + FAREWELL_US
         self._conversation.begin(leave() if settled and settled.holding else clear_away_and_leave(), now_us)
 
-    def _follow_conversation(self) -> None:
+    def _follow_conversation(self, now_us: int) -> None:
         """Go where the end of a script leads."""
         if not self._conversation.ended:
             return
         settled = self._conversation.settled
         if self._state is _State.LEAVING:
-            self._state = _State.LEFT
+            self._deadline = min(self._deadline, now_us + LINGER_US)
         elif self._state is _State.SETTING_UP and settled:
             self._state = _State.RUNNING
             self._events.append(InventoryRuns(settled))
@@ -165,7 +167,7 @@ class Session:
             self._take_notification(frame.body, now_us)
         else:
             self._conversation.take_answer(frame, now_us)
-        self._follow_conversation()
+        self._follow_conversation(now_us)
 
     def _take_report(self, body: bytes, now_us: int, utc_us: int) -> None:
         offset = self._clocks[self._clock_of_reports].offset(utc_us, now_us)
