@@ -55,7 +55,10 @@ def serial(
     if (link is None) == (port is None):
         raise click.UsageError("give either --link PATH or --port N")
     radio = standing_tags(epcs or _EPCS.get(protocol, _TWO_LABELS), every_ms * 1000)
-    wire = PtyWire(link) if link else TcpWire(port or 0)
+    try:
+        wire = PtyWire(link) if link else TcpWire(port or 0)
+    except OSError as error:
+        raise click.ClickException(f"{link or port}: {error.strerror}") from error
     with SerialReaderServer(_FIRMWARE[protocol](), radio, wire, NoiseLevel(junk=junk)) as server:
         click.echo(f"{protocol} reader at {server.url}")
         Event().wait(seconds or None)

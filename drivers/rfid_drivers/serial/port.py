@@ -67,7 +67,7 @@ def open_port(url: str, baud: int, parity: str) -> Port:
             baudrate=baud,
             parity=_PARITIES[parity],
             timeout=READ_WAIT_S,
-            write_timeout=_WRITE_TIMEOUT_S,
+            write_timeout=_WRITE_TIMEOUT_S if target.startswith("/") else None,  # rfc2217 has none
             exclusive=True,
         )
     except (OSError, termios.error, ValueError) as error:

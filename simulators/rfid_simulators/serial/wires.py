@@ -43,7 +43,8 @@ class PtyWire:
         tty.setraw(self._theirs)
         os.set_blocking(self._ours, False)
         self._link = link
-        link.unlink(missing_ok=True)
+        if link.is_symlink():
+            link.unlink()
         link.symlink_to(os.ttyname(self._theirs))
         self._selector = selectors.DefaultSelector()
         self._selector.register(self._ours, selectors.EVENT_READ)
