@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import serial
+import serial.rfc2217
 
 from rfid_drivers.serial.chafon import ChafonOptions, ChafonReader
 from rfid_drivers.serial.line import LineOptions, LineReader, Rdm6300Options, Rdm6300Reader
@@ -310,3 +312,32 @@ def test_a_closed_tcp_port_says_what_to_check() -> None:
 def test_an_rfc2217_server_that_is_not_there_is_a_reader_error() -> None:
     with pytest.raises(ReaderError, match=r"cannot open rfc2217://127\.0\.0\.1:1"):
         chafon("rfc2217://127.0.0.1:1").run(nothing_is_emitted)
+
+
+def serve_rfc2217(listener: socket.socket) -> None:
+    """Pyserial's own server side over a loop-back port, so that whatever the driver sends comes back to it."""
+    looped = serial.serial_for_url("loop://", timeout=0.05)
+    connection, _ = listener.accept()
+    port_manager: Any = serial.rfc2217.PortManager  # the type stubs allow it nothing but RFC 2217 ports
+    with connection, connection.makefile("wb", buffering=0) as writer:
+        manager = port_manager(looped, writer)
+        while data := connection.recv(1024):
+            looped.write(b"".join(manager.filter(data)) + CAPTURED_PUSH)
+            writer.write(b"".join(manager.escape(looped.read(looped.in_waiting))))
+
+
+CAPTURED_PUSH = bytes.fromhex("1100EE00E284361100001000094944AA9ACC")
+
+
+# pyserial 3.5 names its RFC 2217 thread in the way of Python 2.
+@pytest.mark.filterwarnings(r"ignore:set(Daemon|Name)\(\) is deprecated:DeprecationWarning")
+def test_a_reader_behind_an_rfc2217_server_is_read(run: Callable[[Driver], Running]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        server = threading.Thread(target=serve_rfc2217, args=(listener,))
+        server.start()
+        running = run(chafon(f"rfc2217://127.0.0.1:{listener.getsockname()[1]}"))
+        assert until(lambda: "E284361100001000094944AA" in running.epcs())
+        running.close()
+        server.join(PATIENCE_S)
+        assert not server.is_alive()
+    assert running.error is None
