@@ -4,7 +4,7 @@ import select
 import time
 
 from rfid_gateway.mqtt.connection import Accepted, Connection, Ended
-from rfid_gateway.mqtt.reconnect import Reconnect, Version
+from rfid_gateway.mqtt.reconnect import Version
 from rfid_gateway.mqtt.settings import MqttSettings
 
 
@@ -14,10 +14,13 @@ def probe(settings: MqttSettings, timeout_s: float) -> str | None:
     With protocol "auto" the connection is tried in MQTT 5, then in 3.1.1. Publishes nothing, under a client
     identifier of its own, so that a running gateway is not disturbed.
     """
-    until = time.monotonic() + timeout_s
-    trouble = _attempt(settings, Reconnect(settings.protocol).version, until)
-    if trouble is not None and settings.protocol == "auto":
-        return _attempt(settings, "3.1.1", until) and trouble
+    now = time.monotonic()
+    if settings.protocol != "auto":
+        return _attempt(settings, settings.protocol, now + timeout_s)
+    # A broker for 3.1.1 alone may just not answer: that must not use up all of the time.
+    trouble = _attempt(settings, "5", now + timeout_s / 2)
+    if trouble is not None and _attempt(settings, "3.1.1", now + timeout_s) is None:
+        return None
     return trouble
 
 
