@@ -3,7 +3,7 @@ import struct
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rfid_drivers.llrp import control
@@ -41,6 +41,7 @@ def test_capabilities_without_the_optional_parts_are_enough() -> None:
     )
 
 
+@settings(deadline=None)
 @given(st.integers(0, 400), st.integers(0, 255))
 def test_f7_damaged_capabilities_are_a_decode_error_whatever_sllurp_raises(length: int, noise: int) -> None:
     whole = status() + capabilities()

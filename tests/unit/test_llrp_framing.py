@@ -1,7 +1,7 @@
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rfid_drivers.llrp.framing import MAX_MESSAGE_BYTES, Frame, Framer, FramingLostError, encode_frame
@@ -22,6 +22,7 @@ def test_one_byte_at_a_time_gives_the_same_frames() -> None:
     assert frames == FRAMES
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 334), max_size=6))
 def test_any_split_gives_the_same_frames(cuts: list[int]) -> None:
     stream = b"".join(MESSAGES)

@@ -2,7 +2,7 @@ import struct
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rfid_drivers.llrp.notifications import (
@@ -74,6 +74,7 @@ def test_damage_is_told_as_a_decode_error(body: bytes) -> None:
         decode_notification(body)
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=80))
 def test_hostile_bytes_raise_decode_errors_only(body: bytes) -> None:
     try:

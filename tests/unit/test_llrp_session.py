@@ -2,7 +2,7 @@ import struct
 from collections.abc import Callable
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rfid_drivers.llrp.control import decode_capabilities, encode_rospec
@@ -348,6 +348,7 @@ def test_a_message_that_cannot_be_decoded_is_told_and_stepped_over() -> None:
     assert isinstance(reads, ReadsArrived)
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 1023), st.binary(max_size=60), st.integers(0, 20)), max_size=12))
 def test_hostile_messages_never_end_a_session_but_with_a_reader_error(hostile: list[tuple[int, bytes, int]]) -> None:
     dialogue = Dialogue()

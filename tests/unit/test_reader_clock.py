@@ -1,4 +1,4 @@
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rfid_gateway.reader_clock import WINDOW_US, ReaderClock
@@ -10,6 +10,7 @@ def test_without_a_sample_the_offset_is_zero() -> None:
     assert ReaderClock().offset(UTC, 5) == 0
 
 
+@settings(deadline=None)
 @given(st.integers(-(10**15), 10**15), st.lists(st.integers(0, 200_000), min_size=1, max_size=30))
 def test_the_least_delayed_sample_decides(truth: int, delays: list[int]) -> None:
     clock = ReaderClock()
