@@ -21,6 +21,8 @@ SLOPE_WEIGHT = 0.25
 PEAK_WEIGHT = 1.0
 MAX_SLOPE_Z = 6.0
 """One antenna's slope says no more than this: with hundreds of reads any drift becomes significant."""
+MAX_SLOPE_SCORE = 1.5
+"""A tag that goes through and then drives on has a falling slope on both sides; slopes alone must not overrule."""
 MAX_EVIDENCE = 2.0
 """Square root of the effective number of reads beyond which more reads do not make a centroid gap truer."""
 APART_EFFECT = 1.5
@@ -28,6 +30,10 @@ APART_EFFECT = 1.5
 so single reads may then show the movement that smoothing hides where there are only four or five of them."""
 TURN_BACK_READS = 6
 """Reads that each side needs before 'together' means something."""
+SHIFT_READS = 5
+SHORTEST_STAY = 0.3
+"""Seconds; shorter stays would make any shift look large."""
+MAX_SHIFT = 4.0
 FAINT_SHARE = 0.1
 FAINT_DB = 12.0
 """A side with so few and so weak reads heard an echo round the door frame, not a tag that went past its antenna."""
@@ -66,6 +72,7 @@ class _Side:
     n: int
     rssi_n: int
     centroid: float
+    mean_time: float
     time_square: float
     """Σ(t - mean)², s²."""
     slope_z: float
@@ -135,13 +142,16 @@ def _score(near: _Side, far: _Side) -> tuple[float, float, dict[str, float | int
     # Half a second keeps two reads in the same instant from being an infinite effect.
     spread = sqrt((near.time_square + far.time_square) / reads + 0.25 / reads)
     effect = gap / spread
+    shift = _shift(near, far)
+    if shift * effect > 0 and abs(shift) > abs(effect):
+        effect = shift
     peak_gap = far.peak_time - near.peak_time
     slope = far.slope_z - near.slope_z
     weight = min(sqrt(near.n * far.n / reads), MAX_EVIDENCE)
     has_rssi = bool(near.rssi_n and far.rssi_n)
     score = CENTROID_WEIGHT * copysign(max(0.0, abs(effect) - NO_EFFECT), effect) * weight
     if has_rssi:
-        score += SLOPE_WEIGHT * slope
+        score += max(-MAX_SLOPE_SCORE, min(MAX_SLOPE_SCORE, SLOPE_WEIGHT * slope))
         score += PEAK_WEIGHT * max(-2.0, min(2.0, peak_gap / spread))
     evidence: dict[str, float | int | str] = {
         "centroid_gap_s": round(gap, 3),
@@ -152,11 +162,30 @@ def _score(near: _Side, far: _Side) -> tuple[float, float, dict[str, float | int
     return score, effect, evidence
 
 
+def _shift(near: _Side, far: _Side) -> float:
+    """How far the far side's stay lies after the near side's, in spreads of the shorter; 0 where one holds the other.
+
+    A tag that goes through and stays on the other side, in a truck for example, is heard there for so long that the
+    centroids' gap drowns in the spread. But it came later to that side *and* was there later, whereas the stay of a
+    tag that turned back lies on one side within that on the other. A stay is taken as mean plus and minus
+    sqrt(3) standard deviations (exact for evenly spread reads), which a single echo hardly moves.
+    """
+    if min(near.n, far.n) < SHIFT_READS:
+        return 0.0
+    near_half, far_half = (sqrt(3.0 * side.time_square / side.n) for side in (near, far))
+    gap = far.mean_time - near.mean_time
+    begins, ends = gap - (far_half - near_half), gap + (far_half - near_half)
+    if begins * ends <= 0:
+        return 0.0
+    least = min(abs(begins), abs(ends)) / max(min(near_half, far_half) / sqrt(3.0), SHORTEST_STAY)
+    return copysign(min(least, MAX_SHIFT), gap)
+
+
 def _side(antennas: Iterable[Sums]) -> _Side:
     sums = [each for each in antennas if each.n]
     n = sum(each.n for each in sums)
     if not n:
-        return _Side(0, 0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
+        return _Side(0, 0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
     total = sum(each.p for each in sums)
     mean_time = sum(each.t for each in sums) / n
     strongest = max(sums, key=lambda each: each.peak)
@@ -164,6 +193,7 @@ def _side(antennas: Iterable[Sums]) -> _Side:
         n=n,
         rssi_n=sum(each.rssi_n for each in sums),
         centroid=sum(each.tp for each in sums) / total,
+        mean_time=mean_time,
         time_square=max(0.0, sum(each.tt for each in sums) - n * mean_time * mean_time),
         slope_z=sum(max(-MAX_SLOPE_Z, min(MAX_SLOPE_Z, each.slope_z())) for each in sums),
         peak=strongest.peak,

@@ -25,6 +25,8 @@ IDLE_KEPT = 10_000
 HALVES_KEPT = 1_000
 HALF_LIFETIME = 6_000_000
 """µs that may lie between the two sides of one slow passage, where the door frame hides the tag."""
+COME_FAR = 2.0
+"""Times `movement_db`."""
 VOTABLE_READS = 16
 """With fewer reads than this rise and fall cannot be told, and the group may speak for the tag."""
 
@@ -209,7 +211,7 @@ class Doors:
         elif _is_votable(judgement, passage) and (election := door.votes.elect(passage)) is not None:
             direction, confidence = election.direction, election.confidence
             evidence["votes"] = election.votes
-        if direction is None or (capped and direction is Direction.UNDECIDED):
+        if direction is None or (capped and direction is Direction.UNDECIDED and not _has_come_far(judgement, door)):
             return None
         if passage.follows is not None and direction in {passage.follows, Direction.UNDECIDED}:
             return None
@@ -283,6 +285,14 @@ def _direction(judgement: Judgement) -> Direction | None:
     if judgement.verdict is Verdict.CROSSED:
         return Direction.OUT if judgement.score > 0 else Direction.IN
     return Direction.UNDECIDED if judgement.verdict is Verdict.UNDECIDED else None
+
+
+def _has_come_far(judgement: Judgement, door: Door) -> bool:
+    """Whether a tag that is still there at the cap moved so much that its passage must not get lost.
+
+    Less movement is what a parked tag shows while others drive past it; it will be judged when it leaves.
+    """
+    return float(judgement.evidence["movement_db"]) >= COME_FAR * door.rules.movement_db
 
 
 def _is_votable(judgement: Judgement, passage: OpenPassage) -> bool:

@@ -11,7 +11,7 @@ from rfid_simulators.world.world import TruePassage
 from tests.observing import observe
 
 SEEDS = {"development": range(8), "held back": range(90_000, 90_008)}
-CROSSING = ("clean-pass", "picked-up", "two-doors", "opposite-doors", "pallet", "parked-beside-traffic")
+CROSSING = ("clean-pass", "picked-up", "loaded", "two-doors", "opposite-doors", "pallet", "parked-beside-traffic")
 NOT_CROSSING = ("u-turn", "parked", "stray-reads")
 
 

@@ -66,6 +66,15 @@ def picked_up(seed: int) -> World:
     return _doors(seed, [_tag(random, 1, joined(standing, leaving))])
 
 
+def loaded(seed: int) -> World:
+    """A tag goes out into a truck, where it stands for a minute and may still be heard."""
+    random = stream(seed, "loaded")
+    y, z = _lane(random)
+    place = Point(random.uniform(2.0, 6.0), y, z)
+    drive = walk(SECOND, _speed(random), Point(-FAR, y, z), place)
+    return _doors(seed, [_tag(random, 1, joined(drive, stand(drive.end + 1, drive.end + 60 * SECOND, place)))])
+
+
 def two_doors(seed: int) -> World:
     """One tag goes through door-1 while the readers of the doors beside it listen too."""
     random = stream(seed, "two doors")
@@ -122,6 +131,7 @@ SCENES: dict[str, Scene] = {
     "parked": parked,
     "parked-beside-traffic": parked_beside_traffic,
     "picked-up": picked_up,
+    "loaded": loaded,
     "two-doors": two_doors,
     "opposite-doors": opposite_doors,
     "pallet": pallet,
