@@ -13,6 +13,7 @@ _COMMANDS = {
     "check": "rfid_gateway.cli.check:check",
     "status": "rfid_gateway.cli.status:status",
     "decode": "rfid_gateway.cli.decode:decode",
+    "analyse": "rfid_gateway.cli.analyse:analyse",
     "shipments": "rfid_gateway.cli.shipments:shipments",
     "events": "rfid_gateway.cli.events:events",
     "trace": "rfid_gateway.cli.events:trace",

@@ -1,5 +1,6 @@
 """`rfid-gateway decode`."""
 
+import sys
 from collections.abc import Iterator
 
 import click
@@ -32,7 +33,7 @@ def decode(epcs: tuple[str, ...], as_json: bool) -> None:  # noqa: FBT001 - clic
 
 
 def _standard_input() -> Iterator[str]:
-    for line in click.get_text_stream("stdin"):
+    for line in sys.stdin:
         yield from line.split()
 
 

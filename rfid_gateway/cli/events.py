@@ -12,7 +12,7 @@ from rfid_gateway.cli.output import Row, json_line, json_option, listing, local_
 from rfid_gateway.store.connection import Store
 from rfid_gateway.store.history import EventFilter, HistoryEvent
 
-_COLUMNS = ("time", "shipment_id", "logistic_unit", "biz_step", "direction", "verdict", "read_point", "published")
+_COLUMNS = ("time", "shipment", "unit", "step", "direction", "verdict", "place", "published")
 _FOLLOW_PAUSE_S = 0.3
 _PAGE = 500
 
@@ -96,9 +96,13 @@ def _row(event: HistoryEvent) -> Row:
     return {
         "time": local_time(event.event_time),
         **{key: value for key, value in event._asdict().items() if key not in ("payload", "published_at")},
+        "shipment": event.shipment_id,
+        "unit": event.logistic_unit or event.epc,
+        "step": event.biz_step,
+        "place": event.read_point.rsplit(".", 1)[-1],
         "orders": payload["orders"],
         "confidence": payload["confidence"],
-        "published": "waits" if event.published_at is None else local_time(event.published_at),
+        "published": "waits" if event.published_at is None else "yes",
         "published_at": event.published_at,
         "epcis": payload["epcis"],
     }

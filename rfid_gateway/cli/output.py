@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 Row = Mapping[str, Any]
+_WIDTH = 130
 
 
 def json_option(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -39,11 +40,13 @@ def listing(rows: Iterable[Row], columns: Sequence[str], *, as_json: bool, nothi
         return
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
-        table.add_column(column.replace("_", " "), overflow="fold")
+        table.add_column(column.replace("_", " "), no_wrap=True)
     for row in rows:
         table.add_row(*(_cell(row.get(column)) for column in columns))
     if table.row_count:
-        Console().print(table)
+        # Rather a line that the terminal wraps than a number of which half is missing.
+        console = Console()
+        Console(width=max(console.width, _WIDTH)).print(table)
     else:
         click.echo(nothing, err=True)
 

@@ -32,7 +32,7 @@ LATE_EVERY, WRONG_DOOR_EVERY = 7, 9
 LATE_BY = 4
 """Shipments that come before a late one is announced."""
 
-_CONFIGURATION = """\
+CONFIGURATION = """\
 [gateway]
 site = "{site}"
 id = "{gateway}"
@@ -138,7 +138,7 @@ class Warehouse:
     def configuration(self, state_dir: Path) -> str:
         """The TOML of a gateway for this warehouse."""
         dock, storage = (server.address[1] for server in self._llrp)
-        return _CONFIGURATION.format(
+        return CONFIGURATION.format(
             site=SITE,
             gateway=GATEWAY,
             state_dir=state_dir,

@@ -1,0 +1,97 @@
+"""A gateway in a process of its own, as systemd would run it, and the sites it is run against."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from rfid_simulators.world.sighting import Radio, Sighting
+from tests.servers import Mosquitto, eventually
+
+PROGRAM = Path(sys.executable).parent / "rfid-gateway"
+
+
+class RunningGateway:
+    """`rfid-gateway run` with one configuration, started, killed and started again."""
+
+    def __init__(self, configuration: Path) -> None:
+        self.configuration = configuration
+        self._process: subprocess.Popen[str] | None = None
+        self._log = configuration.with_suffix(".log")
+
+    def start(self) -> None:
+        with self._log.open("a", encoding="utf-8") as log:
+            self._process = subprocess.Popen(
+                [PROGRAM, "run", "--config", self.configuration], stdout=subprocess.PIPE, stderr=log, text=True
+            )
+
+    def kill(self) -> None:
+        """End it as a power cut would."""
+        assert self._process is not None
+        self._process.kill()
+        self._process.communicate()
+
+    def stop(self) -> str:
+        """End it as systemd would; returns what it said."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGTERM)
+        said, _ = self._process.communicate(timeout=30)
+        assert self._process.returncode == 0, self.log()
+        return said
+
+    def log(self) -> str:
+        return self._log.read_text(encoding="utf-8")
+
+    def ask(self, *command: str) -> list[dict[str, Any]]:
+        """Output of another command of the program on the same configuration, as JSON lines."""
+        done = subprocess.run(
+            [PROGRAM, *command, "--config", self.configuration, "--json"], capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, f"{command}: {done.stderr}"
+        return [json.loads(line) for line in done.stdout.splitlines()]
+
+    def online(self, *readers: str) -> bool:
+        """Whether these readers are read from and the broker is there."""
+        try:
+            (state,) = self.ask("status")
+        except AssertionError:
+            return False
+        return "connected" in state["broker"] and all(state["readers"][name]["state"] == "online" for name in readers)
+
+
+@contextmanager
+def running_gateway(configuration: Path) -> Iterator[RunningGateway]:
+    gateway = RunningGateway(configuration)
+    gateway.start()
+    try:
+        yield gateway
+    finally:
+        gateway.kill()
+
+
+def until(radio: Radio, end: int) -> Radio:
+    """A radio that hears nothing any more from `end` (µs of world time) on."""
+
+    def hear(start: int, stop: int) -> list[Sighting]:
+        return list(radio(start, min(stop, end))) if start < end else []
+
+    return hear
+
+
+def wait_for_outbox(gateway: RunningGateway) -> None:
+    eventually(lambda: gateway.ask("status")[0]["backlog"] == 0, "the outbox is empty", patience_s=60)
+
+
+def command(*words: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [PROGRAM, *words], capture_output=True, text=True, check=False, env={**os.environ, **environment}
+    )
+
+
+def mqtt_table(broker: Mosquitto) -> str:
+    return f'[mqtt]\nhost = "{broker.host}"\nport = {broker.port}\n'

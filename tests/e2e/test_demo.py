@@ -1,0 +1,22 @@
+import re
+
+import pytest
+
+from tests.e2e.running import command
+
+
+@pytest.mark.timeout(120)
+def test_the_demo_shows_events_and_ends_with_a_summary() -> None:
+    done = command("demo", "--seconds", "12")
+    assert done.returncode == 0, done.stderr
+    running, look, *lines, _, summary = done.stdout.splitlines()
+    assert "mosquitto" in running
+    assert look.startswith("look     rfid-gateway status --config ")
+    assert any("packing-1" in line and "packing" in line for line in lines)
+    assert any("storage-1" in line and "storing" in line for line in lines)
+    assert any("dock-1" in line for line in lines)
+    counts = [int(number) for number in re.findall(r"(?<![\w-])\d+", summary)]
+    reads, events, published, waiting, received = counts
+    assert reads > events == published == received == len(lines)
+    assert waiting == 0
+    assert done.stderr == ""
