@@ -140,7 +140,9 @@ class LlrpReaderServer:
     def _order(self, work: Callable[[], _T]) -> _T:
         done: Future[_T] = Future()
         self._orders.put(lambda: _fulfil(done, work))
-        self._waker.send(b"!")
+        # The thread may have taken the order already, and closed everything if it was the order to quit.
+        with suppress(OSError):
+            self._waker.send(b"!")
         return done.result(ANSWER_WITHIN_S)
 
     # From here on everything happens in the server's thread.
