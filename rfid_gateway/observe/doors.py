@@ -19,6 +19,8 @@ HOLD = 400_000
 """µs that an unclear passage waits for the votes of tags that moved with it: within the half second a door has."""
 FORGET_RESTING = 600_000_000
 """µs without a read after which a resting tag is forgotten."""
+RECHECK = 60_000_000
+"""µs after which a timer is looked at even if it lies further away, so that those of woken tags do not pile up."""
 IDLE_WINDOWS = 3
 """Passages in a row that came to nothing before a tag counts as background, for tags heard only now and then."""
 IDLE_KEPT = 10_000
@@ -99,12 +101,12 @@ class Doors:
             entry = self._timers[0][2]
             due = self._due(entry)
             if due > monotonic:
-                heapq.heapreplace(self._timers, (due, next(self._serial), entry))
+                heapq.heapreplace(self._timers, (min(due, monotonic + RECHECK), next(self._serial), entry))
                 continue
             heapq.heappop(self._timers)
             if isinstance(entry, OpenPassage):
                 self._close(entry, monotonic)
-            elif self.doors[entry.door].resting.get(entry.epc) is entry:
+            elif self._is_resting(entry):
                 self._forget(entry)
 
     def restore_passage(self, door: str, epc: str, state: str, monotonic: int, utc: int) -> None:
@@ -133,7 +135,7 @@ class Doors:
                 return None
             self._forget(resting)
         while len(self._timers) >= self._limit:
-            self._evict(now)
+            self._evict()
         passage = door.halves.pop(read.epc, None)
         if passage is not None and at - passage.seen < HALF_LIFETIME:
             passage.reopen(now)
@@ -152,23 +154,28 @@ class Doors:
         self._changes.touch(passage)
 
     def _watch(self, entry: OpenPassage | Resting) -> None:
-        heapq.heappush(self._timers, (self._due(entry), next(self._serial), entry))
+        heapq.heappush(self._timers, (min(self._due(entry), entry.last + RECHECK), next(self._serial), entry))
+
+    def _is_resting(self, entry: Resting) -> bool:
+        return self.doors[entry.door].resting.get(entry.epc) is entry
 
     def _due(self, entry: OpenPassage | Resting) -> int:
         if isinstance(entry, Resting):
-            return entry.last + FORGET_RESTING
+            return entry.last + FORGET_RESTING if self._is_resting(entry) else 0
         rules = self.doors[entry.door].rules
         quiet_at = entry.last + rules.quiet
         return min(quiet_at + HOLD * entry.held, entry.opened + rules.cap)
 
-    def _evict(self, now: int) -> None:
+    def _evict(self) -> None:
+        """Make room: judge the tag whose timer comes next with what is there, and let it go."""
         _, _, entry = heapq.heappop(self._timers)
-        if isinstance(entry, Resting):
-            if self.doors[entry.door].resting.get(entry.epc) is entry:
-                self._forget(entry)
-            return
-        entry.held = True
-        self._close(entry, now)
+        if isinstance(entry, OpenPassage):
+            door = self.doors[entry.door]
+            del door.passages[entry.epc]
+            self._changes.forget(entry)
+            self._conclude(door, entry, door.judge(entry), capped=False)
+        elif self._is_resting(entry):
+            self._forget(entry)
 
     def _forget(self, resting: Resting) -> None:
         del self.doors[resting.door].resting[resting.epc]

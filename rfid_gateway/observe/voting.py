@@ -16,6 +16,7 @@ AGREEMENT = 0.85
 PEAK_BELOW_GROUP_DB = 10.0
 """A tag this much weaker than those that crossed was not among them."""
 STAYS_KEPT = 20_000
+STAYS_PER_TAG = 4
 STAY_LIFETIME = 20_000_000
 """µs of monotonic time for which a closed passage still competes with other doors."""
 
@@ -78,7 +79,7 @@ class Stays:
     def add(self, passage: OpenPassage, monotonic: int) -> None:
         """Remember a closed passage for a while."""
         stay = _Stay(passage.door, passage.power(), passage.origin, passage.seen, monotonic)
-        kept = tuple(old for old in self._stays.pop(passage.epc, ()) if old.door != passage.door)
+        kept = self._stays.pop(passage.epc, ())[1 - STAYS_PER_TAG :]
         self._stays[passage.epc] = (*kept, stay)
         while self._stays and (len(self._stays) > STAYS_KEPT or self._is_old(next(iter(self._stays)), monotonic)):
             self._stays.popitem(last=False)

@@ -125,3 +125,4 @@ def test_the_number_of_tags_at_doors_is_bounded() -> None:
         read = TagRead(f"{number:024X}", 1, UTC, UTC, -50.0)
         observer.report(TagReport("dock", UTC, number, (read,)))
     assert len(observer._doors) == 10
+    assert sum(row.state is not None for row in observer.changed()) <= 10
