@@ -5,8 +5,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tests.servers import Mosquitto, mosquitto_path
+
+# No test asserts a time, and the machines that run them are busy.
+settings.register_profile("unhurried", deadline=None)
+settings.load_profile("unhurried")
 
 CI = os.environ.get("CI") == "true"
 

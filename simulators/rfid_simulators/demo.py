@@ -41,6 +41,7 @@ state_dir = "{state_dir}"
 [mqtt]
 host = "{host}"
 port = {port}
+protocol = "{protocol}"
 
 [[readers]]
 id = "dock-1"
@@ -144,6 +145,8 @@ class Warehouse:
             state_dir=state_dir,
             host=self._broker.host,
             port=self._broker.port,
+            # amqtt knows 3.1.1 only and leaves a CONNECT of version 5 unanswered; waiting for that takes seconds.
+            protocol="3.1.1" if self._broker.name == "amqtt" else "auto",
             dock_port=dock,
             storage_port=storage,
             packing_port=self._serial.url,

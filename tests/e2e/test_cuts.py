@@ -56,6 +56,7 @@ class Site:
                 state_dir=folder,
                 host=broker.host,
                 port=broker.port,
+                protocol="5",
                 dock_port=readers[0].address[1],
                 storage_port=readers[1].address[1],
                 packing_port=wire.url,

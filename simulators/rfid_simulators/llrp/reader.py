@@ -91,10 +91,11 @@ class SimulatedReader:
 
     def disconnected(self, now: int) -> None:
         """Let the client go; ROSpecs go on."""
+        # First of all, so that what is heard up to now is held where holding is on.
+        self._outgoing.end_session(hold=self._configuration.hold)
         self._advance(now)
         self._start_session(now)
         self.client_connected = False
-        self._outgoing.end_session(hold=self._configuration.hold)
 
     def feed(self, data: bytes, now: int) -> list[bytes]:
         """Take what the client sent, in any slicing, and return the messages for it."""
