@@ -1,10 +1,11 @@
 """The command line `rfid-simulator`: simulated readers for testers. The only module here that prints."""
 
-import threading
 from pathlib import Path
+from threading import Event
 
 import click
 
+from rfid_simulators.ending import told_to_end
 from rfid_simulators.llrp.inventory import Sources
 from rfid_simulators.llrp.profiles import PROFILES
 from rfid_simulators.llrp.recorded import RecordedReports, load_reports
@@ -58,12 +59,12 @@ def reader(
         raise click.ClickException(f"port {port} on 127.0.0.1: {error.strerror}") from error
     host, listening = server.address
     click.echo(f"{profile} on {host}:{listening}")
+    ending = told_to_end()
     try:
-        _watch(server, quiet=quiet)
-    except KeyboardInterrupt:
-        click.echo("stopped", err=True)
+        _watch(server, ending, quiet=quiet)
     finally:
         server.stop()
+    click.echo("stopped", err=True)
 
 
 def _sources(record: Path | None, rate: float, tags: int, seed: int) -> Sources:
@@ -75,11 +76,10 @@ def _sources(record: Path | None, rate: float, tags: int, seed: int) -> Sources:
         raise click.UsageError(str(error)) from error
 
 
-def _watch(server: LlrpReaderServer, *, quiet: bool) -> None:
-    """Print the counters once a second where they have changed."""
+def _watch(server: LlrpReaderServer, ending: Event, *, quiet: bool) -> None:
+    """Print the counters once a second where they have changed, until told to end."""
     before = ""
-    while True:
-        threading.Event().wait(1)
+    while not ending.wait(1):
         counters = server.counters
         line = f"{counters.reports} reports, {counters.tags} tags sent, {counters.lost_tags} lost"
         if line != before and not quiet:

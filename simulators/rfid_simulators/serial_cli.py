@@ -2,10 +2,10 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from threading import Event
 
 import click
 
+from rfid_simulators.ending import told_to_end
 from rfid_simulators.serial.chafon import ChafonSetting, SimulatedChafon
 from rfid_simulators.serial.line import RDM6300, LineSetting, SimulatedLineReader
 from rfid_simulators.serial.noise import NoiseLevel
@@ -61,4 +61,4 @@ def serial(
         raise click.ClickException(f"{link or port}: {error.strerror}") from error
     with SerialReaderServer(_FIRMWARE[protocol](), radio, wire, NoiseLevel(junk=junk)) as server:
         click.echo(f"{protocol} reader at {server.url}")
-        Event().wait(seconds or None)
+        told_to_end().wait(seconds or None)

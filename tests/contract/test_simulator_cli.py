@@ -29,9 +29,12 @@ def read_from(options: list[str], enough: int) -> tuple[str, set[str]]:
         line = process.stdout.readline()
         found = re.search(r"on 127\.0\.0\.1:(\d+)", line)
         assert found, line
-        tags = asyncio.run(epcs(int(found[1]), enough))
-        process.send_signal(signal.SIGINT)
-        _, errors = process.communicate(timeout=10)
+        try:
+            tags = asyncio.run(epcs(int(found[1]), enough))
+            process.send_signal(signal.SIGINT)
+            _, errors = process.communicate(timeout=10)
+        finally:
+            process.kill()
     assert (process.returncode, errors) == (0, "stopped\n")
     return line, tags
 

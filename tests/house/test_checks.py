@@ -23,7 +23,7 @@ BIN = Path(sys.executable).parent
         ["codespell"],
         ["mypy"],
     ],
-    ids=lambda command: " ".join(command),
+    ids=" ".join,
 )
 def test_the_tree_passes(command: list[str]) -> None:
     done = subprocess.run([BIN / command[0], *command[1:]], cwd=ROOT, capture_output=True, text=True, check=False)
@@ -57,8 +57,8 @@ def test_every_module_of_the_wheel_can_be_imported_alone() -> None:
             "error",
             "-c",
             "import importlib, sys\nfor name in sys.argv[1:]:\n importlib.import_module(name)",
-        ]
-        + modules,
+            *modules,
+        ],
         capture_output=True,
         text=True,
         check=False,

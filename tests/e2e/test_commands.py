@@ -1,0 +1,202 @@
+"""The commands as their users type them."""
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from rfid_gateway.shipments.directory import Shipment, Unit
+from rfid_gateway.store.connection import open_store
+from rfid_gateway.store.outbox import OutboxEvent
+from tests.e2e.running import PROGRAM, command
+from tests.servers import free_port
+
+SSCC = "340123450000000017"
+EPC = "314D7EA5A441C9C381000000"
+
+
+@pytest.fixture
+def configuration(tmp_path: Path) -> Path:
+    file = tmp_path / "gateway.toml"
+    file.write_text(
+        f"""\
+[gateway]
+site = "hamburg"
+id = "gate-1"
+state_dir = "{tmp_path}/state"
+[mqtt]
+host = "127.0.0.1"
+port = {free_port()}
+[[readers]]
+id = "dock-1"
+driver = "llrp"
+host = "127.0.0.1"
+port = {free_port()}
+[[zones]]
+id = "storage"
+antennas = ["dock-1"]
+read_point = "urn:epc:id:sgln:4012345.00010.store-1"
+[zones.arrived]
+biz_step = "storing"
+"""
+    )
+    return file
+
+
+@pytest.fixture
+def history(configuration: Path) -> Path:
+    """The configuration of a gateway that has seen one unit of one shipment twice."""
+    folder = configuration.parent / "state"
+    folder.mkdir()
+    with open_store(folder / "gateway.db") as store:
+        store.directory.upsert([Shipment("S-1", (Unit(f"(00){SSCC}"),), ("PO-7",), planned_door="door-1")])
+        store.outbox.append(
+            OutboxEvent(
+                event_id=f"ni:///sha-256;{number}?ver=CBV2.0",
+                event_time=1_795_000_000_000_000 + number,
+                epc=EPC,
+                shipment_id="S-1",
+                biz_step="storing",
+                direction=None,
+                verdict="ok",
+                read_point="urn:epc:id:sgln:4012345.00010.store-1",
+                topic="t",
+                encode=lambda sequence: json.dumps(
+                    {"sequence": sequence, "orders": ["PO-7"], "confidence": None, "epcis": {}}
+                ).encode(),
+                logistic_unit=SSCC,
+            )
+            for number in (1, 2)
+        )
+        store.outbox.published([1], 1_795_000_000_000_005)
+    return configuration
+
+
+def rows(*words: str | Path) -> list[dict[str, object]]:
+    done = command(*words, "--json")
+    assert done.returncode == 0, done.stderr
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def test_a_wrong_configuration_ends_with_2_and_names_the_line(configuration: Path) -> None:
+    configuration.write_text(configuration.read_text().replace("port =", "prot =", 1))
+    for name in ("check", "run", "status", "events"):
+        done = command(name, "--config", configuration)
+        assert done.returncode == 2
+        assert done.stderr == f"{configuration}:7: mqtt.prot: unknown key, did you mean 'port'?\n"
+        assert done.stdout == ""
+
+
+def test_a_good_configuration_is_said_to_be_good(configuration: Path) -> None:
+    done = command("check", "--config", configuration)
+    assert done.returncode == 0
+    assert done.stdout == f"{configuration}: 1 readers, 1 zones, 0 doors: ok\n"
+
+
+def test_check_with_connect_names_what_cannot_be_reached(configuration: Path) -> None:
+    done = command("check", "--connect", "--timeout", "3", "--config", configuration)
+    assert done.returncode == 1
+    broker, reader = done.stdout.splitlines()[1:]
+    assert broker.startswith("FAILED broker 127.0.0.1:")
+    assert reader.startswith("FAILED reader dock-1: ")
+
+
+def test_decode_speaks_json_and_reads_standard_input() -> None:
+    (row,) = rows("decode", EPC.lower())
+    assert list(row) == ["hex", "scheme", "filter", "epc_uri", "tag_uri", "element_string", "digital_link", "error"]
+    assert row["element_string"] == f"(00){SSCC}"
+    assert row["error"] is None
+    done = subprocess.run(
+        [PROGRAM, "decode", "--json"], input=f"{EPC} E200\n\n", capture_output=True, text=True, check=True
+    )
+    assert [json.loads(line)["scheme"] for line in done.stdout.splitlines()] == ["SSCC-96", None]
+
+
+def test_decode_of_text_that_is_no_hex_fails_and_still_tells_the_rest() -> None:
+    done = command("decode", "xyz", EPC)
+    assert done.returncode == 1
+    assert "expected hex digits" in done.stdout
+    assert SSCC in done.stdout
+
+
+def test_shipments_are_imported_listed_and_shown(configuration: Path) -> None:
+    sample = Path(__file__).resolve().parents[2] / "config" / "shipments.csv"
+    done = command("shipments", "import", sample, "--config", configuration)
+    assert done.returncode == 0, done.stderr
+    listed = rows("shipments", "list", "--config", configuration)
+    assert done.stdout.startswith(f"{len(listed)} shipments with ")
+    shown = rows("shipments", "show", str(listed[0]["shipment_id"]), "--config", configuration)
+    assert shown == listed[:1]
+
+
+def test_an_import_with_a_mistake_imports_nothing_and_names_it(configuration: Path, tmp_path: Path) -> None:
+    file = tmp_path / "bad.csv"
+    file.write_text(f"shipment_id,sscc\nS-1,{SSCC}\nS-2,340123450000000018\n")
+    done = command("shipments", "import", file, "--config", configuration)
+    assert done.returncode == 1
+    assert "bad.csv:3: sscc: " in done.stderr
+    assert "1 mistakes; nothing was imported" in done.stderr
+    assert not (configuration.parent / "state").exists()
+
+
+def test_a_shipment_that_is_not_there_fails(history: Path) -> None:
+    done = command("shipments", "show", "S-9", "--config", history)
+    assert (done.returncode, done.stderr) == (1, "Error: there is no shipment 'S-9'\n")
+
+
+def test_events_are_listed_with_what_still_waits(history: Path) -> None:
+    listed = rows("events", "--config", history)
+    assert [(row["sequence"], row["shipment_id"], row["published"]) for row in listed] == [
+        (1, "S-1", "yes"),
+        (2, "S-1", "waits"),
+    ]
+    assert rows("events", "--verdict", "wrong_door", "--config", history) == []
+    table = command("events", "--config", history).stdout
+    assert "S-1" in table
+    assert "store-1" in table
+
+
+@pytest.mark.parametrize("name", ["S-1", SSCC, EPC, EPC.lower(), "ni:///sha-256;1?ver=CBV2.0"])
+def test_trace_finds_a_shipment_by_each_of_its_names(history: Path, name: str) -> None:
+    assert [row["sequence"] for row in rows("trace", name, "--config", history)] == [1, 2]
+    assert "shipment S-1" in command("trace", name, "--config", history).stdout
+
+
+def test_trace_of_a_name_that_nobody_knows_fails(history: Path) -> None:
+    done = command("trace", "nothing", "--config", history)
+    assert done.returncode == 1
+    assert "nothing is known of 'nothing'" in done.stderr
+
+
+def test_status_before_the_first_run_says_so(configuration: Path) -> None:
+    done = command("status", "--config", configuration)
+    assert done.returncode == 1
+    assert "the gateway has not run here yet" in done.stderr
+
+
+def test_analyse_prints_observations_of_recorded_reads(configuration: Path, tmp_path: Path) -> None:
+    reads = tmp_path / "reads.jsonl"
+    reads.write_text(
+        "".join(
+            json.dumps({"reader_id": "dock-1", "received_at": at, "epc": EPC, "antenna_id": 1, "peak_rssi": -50}) + "\n"
+            for at in (1_000_000, 2_000_000)
+        )
+    )
+    arrived, departed = rows("analyse", reads, "--config", configuration)
+    assert (arrived["kind"], arrived["change"], arrived["zone"]) == ("presence", "arrived", "storage")
+    assert (departed["change"], departed["at"]) == ("departed", 2_000_000)
+
+
+def test_analyse_names_the_line_of_a_bad_read(configuration: Path, tmp_path: Path) -> None:
+    reads = tmp_path / "reads.jsonl"
+    reads.write_text('{"reader_id": "dock-1"}\n')
+    done = command("analyse", reads, "--config", configuration)
+    assert done.returncode == 1
+    assert "reads.jsonl:1: received_at: Field required" in done.stderr
+
+
+def test_version_names_the_program(tmp_path: Path) -> None:
+    done = command("version", HOME=str(tmp_path))
+    assert done.returncode == 0
+    assert done.stdout.startswith("rfid-gateway 0.")
