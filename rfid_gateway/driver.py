@@ -5,8 +5,8 @@ A driver is a class, published as an entry point in the group `rfid_gateway.driv
     [project.entry-points."rfid_gateway.drivers"]
     llrp = "rfid_drivers.llrp.reader:LlrpReader"
 
-It has a class attribute `Options` (a kind of `DriverOptions`): the keys that its `[[readers]]` table may have besides `id` and
-`driver`; the gateway checks them and names file, line and key of whatever is wrong. Then:
+It has a class attribute `Options` (a kind of `DriverOptions`): the keys that its `[[readers]]` table may have besides
+`id` and `driver`; the gateway checks them and names file, line and key of whatever is wrong. Then:
 
 * `Driver(reader_id, options, clock)` only remembers; it opens nothing and never fails.
 * `run(emit)` blocks in the thread `reader-<id>`, which it owns: it connects, configures, reads and calls

@@ -32,7 +32,7 @@ from rfid_gateway.store.unit_states import UnitState
 
 log = structlog.get_logger(__name__)
 
-CHECKPOINT_US = 100_000
+CHECKPOINT_US = 50_000
 """How often what observation has in mind is saved while nothing is decided."""
 LATE_BATCH = 1_000
 """Observations bound late in one commit; a reader may have waited for days, and the pipeline must not."""

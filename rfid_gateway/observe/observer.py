@@ -14,7 +14,7 @@ from rfid_gateway.observe.saved import Changes, SavedState
 from rfid_gateway.observe.zones import Zones
 from rfid_gateway.reads import TagRead, TagReport
 
-SAVE_PASSAGES_EVERY = 100_000
+SAVE_PASSAGES_EVERY = 0
 SAVE_PRESENCE_EVERY = 15_000_000
 MAX_PRESENT = 500_000
 MAX_AT_DOORS = 100_000
