@@ -62,6 +62,18 @@ class Driver(Protocol):
         ...
 
 
+class OutputDriver(Driver, Protocol):
+    """A driver whose reader has outputs (LLRP GPO): a stack light, a horn."""
+
+    def set_output(self, port: int, *, high: bool) -> None:
+        """Switch an output (counted from 1) as soon as possible; from any thread.
+
+        Never blocks and never fails: without a connection the latest state of each output is kept and set once the
+        reader is online again.
+        """
+        ...
+
+
 class DriverType(Protocol):
     """What an entry point of `rfid_gateway.drivers` names: a class that makes drivers."""
 

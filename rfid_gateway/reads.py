@@ -97,7 +97,26 @@ class ReaderStatus:
     """What happened and what helps; empty when all is well."""
     model: str = ""
     firmware: str = ""
+    antennas: tuple[int, ...] | None = None
+    """Antennas that are connected, counted from 1; None where the reader does not say."""
+    temperature: float | None = None
+    """Degrees Celsius, where the reader gives it."""
 
 
-ReaderItem = TagReport | GpiEdge | ReaderStatus
+@dataclass(frozen=True, slots=True)
+class ReaderAlert:
+    """Something at a reader that a person should know although it goes on reading."""
+
+    reader_id: str
+    at: int
+    """Gateway's UTC, microseconds."""
+    kind: str
+    """A word for programs: report_buffer_overflow, rival_client, setting_refused, ..."""
+    detail: str
+    """What happened and what helps, for people."""
+    count: int = 1
+    """How many of them (lost reports, refused settings); 1 where counting makes no sense."""
+
+
+ReaderItem = TagReport | GpiEdge | ReaderStatus | ReaderAlert
 """Whatever a driver may emit."""
