@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from itertools import count
 
 from rfid_gateway.observe.background import Port, Resting
+from rfid_gateway.observe.beam_decision import COME_FAR, Sight, weigh
+from rfid_gateway.observe.beams import KIND, Beams
 from rfid_gateway.observe.decision import TURN_BACK_READS, Judgement, Verdict, judge
 from rfid_gateway.observe.observations import Direction, Observation, Passage
 from rfid_gateway.observe.passage import OpenPassage
@@ -27,8 +29,6 @@ IDLE_KEPT = 10_000
 HALVES_KEPT = 1_000
 HALF_LIFETIME = 6_000_000
 """µs that may lie between the two sides of one slow passage, where the door frame hides the tag."""
-COME_FAR = 2.0
-"""Times `movement_db`."""
 VOTABLE_READS = 16
 """With fewer reads than this rise and fall cannot be told, and the group may speak for the tag."""
 
@@ -38,6 +38,7 @@ class Door:
 
     def __init__(self, rules: DoorRules) -> None:
         self.rules = rules
+        self.beams = Beams(rules) if rules.photo_eyes else None
         self.passages: dict[str, OpenPassage] = {}
         self.resting: dict[str, Resting] = {}
         self.votes = Votes()
@@ -60,12 +61,16 @@ class Door:
         if len(self.halves) > HALVES_KEPT:
             self.halves.popitem(last=False)
 
-    def judge(self, passage: OpenPassage) -> Judgement:
-        """Judge a passage by itself."""
+    def judge(self, passage: OpenPassage, *, capped: bool) -> Judgement:
+        """Judge a passage by itself: by its reads, and by what the photo-eyes saw."""
         sums = passage.sums
         inside = [each for port, each in sums.items() if port in self.rules.inside]
         outside = [each for port, each in sums.items() if port in self.rules.outside]
-        return judge(inside, outside, self.rules)
+        judgement = judge(inside, outside, self.rules)
+        if self.beams is None or not passage.sums:
+            return judgement
+        order = self.beams.order(passage.origin, passage.middle(), passage.seen)
+        return judgement if order is None else weigh(judgement, Sight(order, leaving=not capped), self.rules)
 
 
 class Doors:
@@ -86,6 +91,8 @@ class Doors:
         self._serial = count()
         self._stays = Stays()
         self.doors = {door.door: Door(door) for door in rules}
+        self._window_due: int | None = None
+        """Monotonic time at which the next photo-eyes' window is due."""
 
     def __len__(self) -> int:
         """Passages and resting tags held, to be compared with the limit."""
@@ -93,10 +100,15 @@ class Doors:
 
     def next_deadline(self) -> int | None:
         """Monotonic time of the next timer; a tag read since then only has its timer moved."""
-        return self._timers[0][0] if self._timers else None
+        due = self._timers[0][0] if self._timers else None
+        if due is None or self._window_due is None:
+            return self._window_due if due is None else due
+        return min(due, self._window_due)
 
     def expire(self, monotonic: int) -> None:
         """Close every passage that is quiet or capped, and forget resting tags that are gone."""
+        while self._window_due is not None and self._window_due <= monotonic:
+            self._close_due_windows(monotonic)
         while self._timers and self._timers[0][0] <= monotonic:
             entry = self._timers[0][2]
             due = self._due(entry)
@@ -104,10 +116,24 @@ class Doors:
                 heapq.heapreplace(self._timers, (min(due, monotonic + RECHECK), next(self._serial), entry))
                 continue
             heapq.heappop(self._timers)
-            if isinstance(entry, OpenPassage):
-                self._close(entry, monotonic)
-            elif self._is_resting(entry):
-                self._forget(entry)
+            self._run_timer(entry, monotonic)
+
+    def edge(self, door: Door, beam: int, *, high: bool, now: int, at: int) -> None:
+        """Take one edge of a photo-eye: an interrupted beam opens the door's window, which holds its passages open."""
+        beams = door.beams
+        assert beams is not None
+        beams.edge(beam, high=high, now=now, at=at)
+        self._changes.touch(beams)
+        self._window_due = self._next_window()
+
+    def restore_beams(self, door: str, state: str, monotonic: int, utc: int) -> None:
+        """Go on with saved photo-eyes; rows of doors that have none any more are deleted."""
+        known = self.doors.get(door)
+        if known is None or known.beams is None:
+            self._changes.drop(KIND, door, "")
+            return
+        known.beams.restore(state, monotonic, utc)
+        self._window_due = self._next_window()
 
     def restore_passage(self, door: str, epc: str, state: str, monotonic: int, utc: int) -> None:
         """Go on with a saved passage; rows of doors that are no longer configured are deleted."""
@@ -153,28 +179,64 @@ class Doors:
         passage.save_at = now + self._save_every
         self._changes.touch(passage)
 
+    def _run_timer(self, entry: OpenPassage | Resting, now: int) -> None:
+        """Do what is due for an entry, unless it ended before its timer did."""
+        if isinstance(entry, OpenPassage):
+            if self._is_open(entry):
+                self._close(entry, now)
+        elif self._is_resting(entry):
+            self._forget(entry)
+
+    def _next_window(self) -> int | None:
+        eyes = [door.beams for door in self.doors.values() if door.beams is not None]
+        return min((due for beams in eyes if (due := beams.due()) is not None), default=None)
+
+    def _close_due_windows(self, now: int) -> None:
+        for door in self.doors.values():
+            due = door.beams.due() if door.beams is not None else None
+            if door.beams is not None and due is not None and due <= now:
+                self._close_window(door, door.beams, now)
+        self._window_due = self._next_window()
+
+    def _close_window(self, door: Door, beams: Beams, now: int) -> None:
+        """The door is clear and quiet: every passage that waited for that alone is decided now."""
+        beams.close()
+        self._changes.touch(beams)
+        for passage in tuple(door.passages.values()):
+            if passage.last + door.rules.quiet <= now:
+                self._close(passage, now)
+
     def _watch(self, entry: OpenPassage | Resting) -> None:
         heapq.heappush(self._timers, (min(self._due(entry), entry.last + RECHECK), next(self._serial), entry))
 
     def _is_resting(self, entry: Resting) -> bool:
         return self.doors[entry.door].resting.get(entry.epc) is entry
 
+    def _is_open(self, entry: OpenPassage) -> bool:
+        return self.doors[entry.door].passages.get(entry.epc) is entry
+
     def _due(self, entry: OpenPassage | Resting) -> int:
+        """Monotonic time at which something is to be done; 0 for what has ended."""
         if isinstance(entry, Resting):
             return entry.last + FORGET_RESTING if self._is_resting(entry) else 0
-        rules = self.doors[entry.door].rules
-        quiet_at = entry.last + rules.quiet
-        return min(quiet_at + HOLD * entry.held, entry.opened + rules.cap)
+        return self._due_of_passage(entry) if self._is_open(entry) else 0
+
+    def _due_of_passage(self, passage: OpenPassage) -> int:
+        door = self.doors[passage.door]
+        capped_at = passage.opened + door.rules.cap
+        if door.beams is not None and door.beams.is_open:
+            return capped_at
+        return min(passage.last + door.rules.quiet + HOLD * passage.held, capped_at)
 
     def _evict(self) -> None:
         """Make room: judge the tag whose timer comes next with what is there, and let it go."""
         _, _, entry = heapq.heappop(self._timers)
-        if isinstance(entry, OpenPassage):
+        if isinstance(entry, OpenPassage) and self._is_open(entry):
             door = self.doors[entry.door]
             del door.passages[entry.epc]
             self._changes.forget(entry)
-            self._conclude(door, entry, door.judge(entry), capped=False)
-        elif self._is_resting(entry):
+            self._conclude(door, entry, door.judge(entry, capped=False), capped=False)
+        elif isinstance(entry, Resting) and self._is_resting(entry):
             self._forget(entry)
 
     def _forget(self, resting: Resting) -> None:
@@ -183,8 +245,8 @@ class Doors:
 
     def _close(self, passage: OpenPassage, now: int) -> None:
         door = self.doors[passage.door]
-        judgement = door.judge(passage)
         capped = now < passage.last + door.rules.quiet
+        judgement = door.judge(passage, capped=capped)
         if not capped and not passage.held and _is_votable(judgement, passage):
             passage.held = True
             self._watch(passage)

@@ -1,4 +1,4 @@
-"""The observer: tag reports in, presence changes and passages out. Pure; every time is an argument.
+"""The observer: tag reports and photo-eyes' edges in, presence changes and passages out. Pure: time is an argument.
 
 Times of events are the reader's, corrected by the offset that the driver estimates; timers run on the monotonic
 arrival time of reports. Both are integer microseconds.
@@ -6,13 +6,13 @@ arrival time of reports. Both are integer microseconds.
 
 from collections.abc import Callable, Iterable
 
-from rfid_gateway.observe import background, passage, zones
-from rfid_gateway.observe.doors import DoorPort, Doors
+from rfid_gateway.observe import background, beams, passage, zones
+from rfid_gateway.observe.doors import Door, DoorPort, Doors
 from rfid_gateway.observe.observations import Observation
-from rfid_gateway.observe.rules import Antenna, DoorRules, ZoneRules, check_together
+from rfid_gateway.observe.rules import Antenna, DoorRules, InputPort, ZoneRules, check_together
 from rfid_gateway.observe.saved import Changes, SavedState
 from rfid_gateway.observe.zones import Zones
-from rfid_gateway.reads import TagRead, TagReport
+from rfid_gateway.reads import GpiEdge, TagRead, TagReport
 
 SAVE_PASSAGES_EVERY = 0
 SAVE_PRESENCE_EVERY = 15_000_000
@@ -65,6 +65,11 @@ class Observer:
         self._zones = Zones(zone_rules, self._out, self._changes, save_every=save_presence_every, limit=max_present)
         self._doors = Doors(door_rules, self._out, self._changes, save_every=save_passages_every, limit=max_at_doors)
         self._routes = _routes(self._handlers(zone_rules, door_rules))
+        self._eyes: dict[InputPort, tuple[Door, int]] = {
+            eye: (self._doors.doors[rules.door], beam)
+            for rules in door_rules
+            for beam, eye in enumerate(rules.photo_eyes)
+        }
 
     def report(self, report: TagReport) -> list[Observation]:
         """Take one report; what follows from it and from timers that ran out before it arrived."""
@@ -78,6 +83,15 @@ class Observer:
             for read in report.tag_reads:
                 epc, antenna_id, _, last_seen, rssi = read[:5]
                 routes[antenna_id](read, epc, last_seen - offset, rssi, now)
+        return self._take()
+
+    def edge(self, edge: GpiEdge) -> list[Observation]:
+        """Take one edge of a reader's input; inputs that are no photo-eyes change nothing."""
+        self._run_timers(edge.received_monotonic)
+        eye = self._eyes.get((edge.reader_id, edge.port))
+        if eye is not None:
+            door, beam = eye
+            self._doors.edge(door, beam, high=edge.high, now=edge.received_monotonic, at=edge.received_at)
         return self._take()
 
     def expire(self, monotonic: int) -> list[Observation]:
@@ -113,6 +127,8 @@ class Observer:
                 self._zones.restore(name, epc, state, monotonic)
             elif kind == passage.KIND:
                 self._doors.restore_passage(name, epc, state, monotonic, utc)
+            elif kind == beams.KIND:
+                self._doors.restore_beams(name, state, monotonic, utc)
             elif kind == background.KIND:
                 self._doors.restore_resting(name, epc, state, monotonic)
             else:

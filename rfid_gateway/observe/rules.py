@@ -5,6 +5,9 @@ from dataclasses import dataclass
 Antenna = tuple[str, int]
 """Reader id and antenna id; antenna id 0 means any antenna of that reader."""
 
+InputPort = tuple[str, int]
+"""Reader id and input port (LLRP GPI), counted from 1."""
+
 SECOND = 1_000_000
 
 
@@ -44,6 +47,8 @@ class ZoneRules:
 class DoorRules:
     """A door (portal): the antennas of its two sides and when a passage is believed.
 
+    `outside` may be empty where two photo-eyes tell the direction; then `inside` has all antennas of the door.
+
     Raises:
         ValueError: A setting makes no sense; the text names the door, the setting and what was expected.
     """
@@ -63,13 +68,17 @@ class DoorRules:
     """Fewer reads than this are stray reads."""
     movement_db: float = 5.0
     """A tag whose smoothed RSSI never rose or fell by this much stood still."""
+    photo_eyes: tuple[InputPort, ...] = ()
+    """One beam, or two: the inside one first."""
+    photo_eye_active_high: bool = False
+    """Level of an input while its beam is interrupted. Low is the fail-safe wiring: a cut cable is seen."""
 
     def __post_init__(self) -> None:
         """Refuse what cannot work."""
         subject = f"door {self.door!r}"
         _expect(bool(self.door), "a door needs a name")
         _expect_antennas(subject, "inside", self.inside)
-        _expect_antennas(subject, "outside", self.outside)
+        self._expect_two_sides(subject)
         for reader_id, antenna_id in sorted(_overlap(self.inside, self.outside)):
             raise ValueError(f"{subject}: antenna {antenna_id} of reader {reader_id!r} is on both sides")
         _expect(self.quiet > 0, f"{subject}: quiet must be positive, got {self.quiet} µs")
@@ -81,15 +90,33 @@ class DoorRules:
         _expect(self.min_reads >= 1, f"{subject}: min_reads must be at least 1, got {self.min_reads}")
         _expect(self.movement_db > 0, f"{subject}: movement_db must be positive, got {self.movement_db}")
 
+    def _expect_two_sides(self, subject: str) -> None:
+        """A direction needs two antennas or two beams."""
+        eyes = self.photo_eyes
+        _expect(len(eyes) <= 2, f"{subject}: photo_eyes takes one or two, got {len(eyes)}")  # noqa: PLR2004 - sides
+        _expect(len(set(eyes)) == len(eyes), f"{subject}: photo_eyes has the same input twice")
+        for reader_id, port in eyes:
+            _expect(bool(reader_id) and port >= 1, f"{subject}: photo_eyes: inputs of a reader count from 1")
+        if len(eyes) < 2 or self.outside:  # noqa: PLR2004 - sides
+            expected = "outside needs at least one antenna, unless two photo_eyes tell the direction"
+            _expect(bool(self.outside), f"{subject}: {expected}")
+            _expect_antennas(subject, "outside", self.outside)
+
 
 def check_together(zones: tuple[ZoneRules, ...], doors: tuple[DoorRules, ...]) -> None:
     """Refuse rules that contradict each other.
 
     Raises:
-        ValueError: Two zones or two doors share a name or an antenna; the text names both.
+        ValueError: Two zones or two doors share a name, an antenna or a photo-eye; the text names both.
     """
     _expect_apart("zone", [(rules.zone, rules.antennas) for rules in zones])
     _expect_apart("door", [(rules.door, rules.inside | rules.outside) for rules in doors])
+    seen: dict[InputPort, str] = {}
+    for rules in doors:
+        for eye in rules.photo_eyes:
+            other = seen.setdefault(eye, rules.door)
+            subject = f"input {eye[1]} of reader {eye[0]!r}"
+            _expect(other == rules.door, f"{subject} is at door {other!r} and {rules.door!r}")
 
 
 def _expect_apart(kind: str, places: list[tuple[str, frozenset[Antenna]]]) -> None:

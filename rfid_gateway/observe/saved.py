@@ -7,11 +7,11 @@ class SavedState(NamedTuple):
     """One row of observation's memory; (kind, name, epc) is its key."""
 
     kind: str
-    """"presence", "passage" or "background"."""
+    """"presence", "passage", "background" or "beams"."""
     name: str
     """Zone or door."""
     epc: str
-    """Upper-case hex."""
+    """Upper-case hex; empty for what belongs to the place itself."""
     state: str | None
     """JSON text; None deletes the row."""
 
@@ -51,6 +51,10 @@ class Changes:
             self._changed[entry.key()] = None
         else:
             self._changed.pop(entry.key(), None)
+
+    def drop(self, kind: str, name: str, epc: str) -> None:
+        """Have a row deleted of which nothing is left in memory."""
+        self._changed[kind, name, epc] = None
 
     def take(self) -> list[SavedState]:
         """Rows to write or delete since the last call."""
