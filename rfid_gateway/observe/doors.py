@@ -80,12 +80,9 @@ class Doors:
     at once. Per door `IDLE_KEPT` tags that came to nothing, over all `STAYS_KEPT` lately closed passages.
     """
 
-    def __init__(
-        self, rules: Sequence[DoorRules], out: list[Observation], changes: Changes, *, save_every: int, limit: int
-    ) -> None:
+    def __init__(self, rules: Sequence[DoorRules], out: list[Observation], changes: Changes, *, limit: int) -> None:
         self._out = out
         self._changes = changes
-        self._save_every = save_every
         self._limit = limit
         self._timers: list[tuple[int, int, OpenPassage | Resting]] = []
         self._serial = count()
@@ -169,15 +166,13 @@ class Doors:
             passage = OpenPassage(door.rules.door, read.epc, read.tid, at, now)
         if resting is not None:
             passage.begin_resting(resting.rested_at(at, door.rules.quiet), resting.levels)
-        passage.save_at = now + self._save_every
         door.passages[read.epc] = passage
         self._watch(passage)
         return passage
 
-    def save(self, passage: OpenPassage, now: int) -> None:
-        """Have a passage written with the next rows, and not again for a while."""
-        passage.save_at = now + self._save_every
-        self._changes.touch(passage)
+    def read(self, passage: OpenPassage) -> None:
+        """Have a passage written soon: it was read."""
+        self._changes.run(passage)
 
     def _run_timer(self, entry: OpenPassage | Resting, now: int) -> None:
         """Do what is due for an entry, unless it ended before its timer did."""
@@ -308,7 +303,7 @@ class Doors:
         follower.follows = reported
         door.passages[passage.epc] = follower
         self._watch(follower)
-        self.save(follower, now)
+        self._changes.touch(follower)
 
     def _rest(self, door: Door, passage: OpenPassage, now: int) -> None:
         levels = passage.levels()
@@ -346,8 +341,8 @@ class DoorPort:
         passage.last = now
         passage.seen = max(passage.seen, at)
         sums.add((at - passage.origin) * 1e-6, rssi)
-        if now >= passage.save_at:
-            self._doors.save(passage, now)
+        if not passage.waits:
+            self._doors.read(passage)
 
 
 def _direction(judgement: Judgement) -> Direction | None:

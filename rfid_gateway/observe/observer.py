@@ -14,7 +14,6 @@ from rfid_gateway.observe.saved import Changes, SavedState
 from rfid_gateway.observe.zones import Zones
 from rfid_gateway.reads import GpiEdge, TagRead, TagReport
 
-SAVE_PASSAGES_EVERY = 0
 SAVE_PRESENCE_EVERY = 15_000_000
 MAX_PRESENT = 500_000
 MAX_AT_DOORS = 100_000
@@ -39,7 +38,6 @@ class Observer:
     Args:
         zones: No two with an antenna or a name in common.
         doors: Likewise; a door and a zone may share antennas.
-        save_passages_every: µs. What a kill may cost of an open passage's sums.
         save_presence_every: µs. How old the last read of a present tag may be in the database.
         max_present: Tags followed at zones.
         max_at_doors: Tags followed at doors.
@@ -53,7 +51,6 @@ class Observer:
         zones: Iterable[ZoneRules],
         doors: Iterable[DoorRules],
         *,
-        save_passages_every: int = SAVE_PASSAGES_EVERY,
         save_presence_every: int = SAVE_PRESENCE_EVERY,
         max_present: int = MAX_PRESENT,
         max_at_doors: int = MAX_AT_DOORS,
@@ -63,7 +60,7 @@ class Observer:
         self._out: list[Observation] = []
         self._changes = Changes()
         self._zones = Zones(zone_rules, self._out, self._changes, save_every=save_presence_every, limit=max_present)
-        self._doors = Doors(door_rules, self._out, self._changes, save_every=save_passages_every, limit=max_at_doors)
+        self._doors = Doors(door_rules, self._out, self._changes, limit=max_at_doors)
         self._routes = _routes(self._handlers(zone_rules, door_rules))
         self._eyes: dict[InputPort, tuple[Door, int]] = {
             eye: (self._doors.doors[rules.door], beam)

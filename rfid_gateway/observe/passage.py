@@ -24,11 +24,11 @@ class OpenPassage:
         "opened",
         "origin",
         "rested",
-        "save_at",
         "seen",
         "stored",
         "sums",
         "tid",
+        "waits",
     )
 
     def __init__(self, door: str, epc: str, tid: str | None, origin: int, opened: int) -> None:
@@ -37,7 +37,7 @@ class OpenPassage:
         self.tid = tid
         self.origin = self.seen = origin
         self.opened = self.last = opened
-        self.save_at = 0
+        self.waits = False
         self.held = False
         """Quiet and not clear by itself: waiting for the votes of tags that moved with it."""
         self.follows: str | None = None
@@ -80,7 +80,7 @@ class OpenPassage:
     def reopen(self, now: int) -> None:
         """Go on with a passage that had been closed."""
         self.opened = self.last = now
-        self.held = self.stored = False
+        self.held = self.stored = self.waits = False
 
     def reads(self) -> int:
         """Reads at all antennas."""

@@ -126,3 +126,15 @@ def test_the_number_of_tags_at_doors_is_bounded() -> None:
         observer.report(TagReport("dock", UTC, number, (read,)))
     assert len(observer._doors) == 10
     assert sum(row.state is not None for row in observer.changed()) <= 10
+
+
+def test_running_sums_of_a_thousand_tags_are_saved_a_few_at_a_time_and_none_is_forgotten() -> None:
+    observer = Observer([], [DOOR])
+    reads = tuple(TagRead(f"{number:024X}", 1, UTC, UTC, -50.0) for number in range(1000))
+    saved: list[str] = []
+    for turn in range(8):
+        observer.report(TagReport("dock", UTC, turn, reads))
+        rows = observer.changed()
+        assert len(rows) < 1000
+        saved += [row.epc for row in rows]
+    assert sorted(saved) == sorted(2 * [read.epc for read in reads])

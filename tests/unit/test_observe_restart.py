@@ -34,7 +34,7 @@ def interrupted(scene: str, seed: int, share: float) -> list[Observation]:
     world = SCENES[scene](seed)
     arriving = list(reports(world))
     cut = int(share * (len(arriving) - 1)) + 1
-    first, second = (Observer(*rules_for(world), save_passages_every=0, save_presence_every=0) for _ in range(2))
+    first, second = (Observer(*rules_for(world), save_presence_every=0) for _ in range(2))
     table: dict[tuple[str, str, str], str] = {}
     observed: list[Observation] = []
     for report in arriving[:cut]:
