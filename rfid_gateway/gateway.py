@@ -19,7 +19,7 @@ from rfid_gateway.mqtt.topics import Topics
 from rfid_gateway.observe.observations import Observation
 from rfid_gateway.observe.observer import Observer
 from rfid_gateway.observe.saved import SavedState
-from rfid_gateway.reads import TagReport
+from rfid_gateway.reads import GpiEdge, TagReport
 from rfid_gateway.resolve import Bound, Resolver, dump, keys_of, load, time_of
 from rfid_gateway.shipments.faults import ShipmentSourceError
 from rfid_gateway.shipments.json_source import parse_payload
@@ -47,6 +47,17 @@ class _Pending:
     states: dict[tuple[str, str, str], SavedState] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class Drained:
+    """What one drain has committed."""
+
+    events: int = 0
+    """How many are new in the outbox."""
+    located: tuple[LocationEvent, ...] = ()
+    unknown: tuple[Observation, ...] = ()
+    """Observations of tags that no entry knows; they wait for it."""
+
+
 class Pipeline:
     """Owns observation, the directory's writes and the outbox's writes, all in its own thread."""
 
@@ -72,25 +83,25 @@ class Pipeline:
 
     # The path of a tag read ----------------------------------------------------------------------------------------
 
-    def drain(self, items: Sequence[Item]) -> int:
-        """Take what arrived through the whole path in one commit; returns how many events are new in the outbox."""
+    def drain(self, items: Sequence[Item]) -> Drained:
+        """Take what arrived through the whole path in one commit; returns what is committed now."""
         now = self._clock.monotonic_us()
         self._observe(items, now)
         if not self._due(now):
-            return 0
+            return Drained()
         self._last_commit = now
         try:
             with self._store.transaction():
                 late = self._update_directory()
-                bound = self._resolve([*late, *self._pending.observations])
+                bound, unknown = self._resolve([*late, *self._pending.observations])
                 events = self._append(bound)
                 self._save_states()
         except StoreError as error:
             self._keep_for_later(error)
-            return 0
+            return Drained()
         self._settle()
         self.events += events
-        return events
+        return Drained(events, tuple(each.event for each in bound), tuple(unknown))
 
     def save(self) -> None:
         """Commit what observation has in mind, whether or not a checkpoint is due: the gateway ends."""
@@ -105,12 +116,14 @@ class Pipeline:
             log.warning("unbound.given_up", observations=dropped, after_days=self._config.shipments.hold_unknown_days)
 
     def _observe(self, items: Sequence[Item], now: int) -> None:
-        """Tag reports become observations: presence in zones, passages through doors."""
+        """Tag reports and photo-eyes become observations: presence in zones, passages through doors."""
         observations = self._pending.observations
         for item in items:
             if isinstance(item, TagReport):
                 observations += self._observer.report(item)
                 self.reads += len(item.tag_reads)
+            elif isinstance(item, GpiEdge):
+                observations += self._observer.edge(item)
             elif isinstance(item, DirectoryMessage):
                 self._pending.messages.append(item)
         observations += self._observer.expire(now)
@@ -128,19 +141,18 @@ class Pipeline:
             self._directory_version = version
         return [load(unbound.observation) for unbound in waiting]
 
-    def _resolve(self, observations: Sequence[Observation]) -> list[Bound]:
+    def _resolve(self, observations: Sequence[Observation]) -> tuple[list[Bound], list[Observation]]:
         """Observations of known tags become location events; those of unknown tags wait for their entry."""
         bound: list[Bound] = []
-        unknown: list[UnboundObservation] = []
+        unknown: list[Observation] = []
         directions: dict[str, str | None] = {}
         now = self._clock.utc_us()
         for observation in observations:
             if not self._resolver.concerns(observation):
                 continue
-            keys = keys_of(observation)
-            found = self._store.directory.find(keys)
+            found = self._store.directory.find(keys_of(observation))
             if found is None:
-                unknown.append(_unbound(observation, keys))
+                unknown.append(observation)
                 continue
             key = found[1].key
             if key not in directions:
@@ -148,10 +160,15 @@ class Pipeline:
                 directions[key] = state.direction if state else None
             bound.append(self._resolver.bind(observation, found, directions[key], now))
             directions[key] = bound[-1].event.direction
-        dropped = self._store.unbound.add(unknown, self._config.shipments.hold_unknown_max) if unknown else 0
+        if unknown:
+            self._hold(unknown)
+        return bound, unknown
+
+    def _hold(self, unknown: Sequence[Observation]) -> None:
+        limit = self._config.shipments.hold_unknown_max
+        dropped = self._store.unbound.add([_unbound(observation) for observation in unknown], limit)
         if dropped:
-            log.warning("unbound.full", observations=dropped, limit=self._config.shipments.hold_unknown_max)
-        return bound
+            log.warning("unbound.full", observations=dropped, limit=limit)
 
     def _append(self, bound: Sequence[Bound]) -> int:
         """Location events get their ids, sequences and place in the outbox."""
@@ -219,8 +236,8 @@ class Pipeline:
         self.store_trouble = str(error)
 
 
-def _unbound(observation: Observation, keys: tuple[str, ...]) -> UnboundObservation:
-    return UnboundObservation(observation.epc, keys, dump(observation), time_of(observation))
+def _unbound(observation: Observation) -> UnboundObservation:
+    return UnboundObservation(observation.epc, keys_of(observation), dump(observation), time_of(observation))
 
 
 def _state_of(bound: Bound) -> UnitState:

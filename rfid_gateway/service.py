@@ -4,7 +4,6 @@ reader-<id>  one for each reader (supervisor)     pipeline  observation and ever
 publisher    the broker                           (main)    waits for the signal to end
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass
@@ -13,15 +12,15 @@ from threading import Event, Thread
 
 import structlog
 
+from rfid_gateway.announcer import Announcer
 from rfid_gateway.clock import Clock
 from rfid_gateway.config import Config
 from rfid_gateway.gateway import Pipeline
 from rfid_gateway.intake import DirectoryMessage, Intake, Item
-from rfid_gateway.mqtt.mailbox import Notice
 from rfid_gateway.mqtt.outbox import open_outbox
 from rfid_gateway.mqtt.publisher import Publisher
 from rfid_gateway.mqtt.topics import Topics
-from rfid_gateway.reads import ReaderState, ReaderStatus, TagReport
+from rfid_gateway.outputs import Switch
 from rfid_gateway.state_file import write_state
 from rfid_gateway.store.connection import Store, open_store
 from rfid_gateway.store.database import StoreError
@@ -38,18 +37,6 @@ TIDY_INTERVAL_US = 3_600_000_000
 READER_CLOSE_S = 3.0
 FAREWELL_US = 5_000_000
 """How long a clean end waits for the broker to acknowledge what is committed; what is not waits on disk."""
-
-
-@dataclass(frozen=True, slots=True)
-class ReaderView:
-    """How a reader is doing, for `status` and the status topic."""
-
-    state: ReaderState
-    since: int
-    """UTC, microseconds."""
-    detail: str = ""
-    model: str = ""
-    firmware: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,15 +82,14 @@ class Service:
             lambda shipment, payload, done: self._intake.put(DirectoryMessage(shipment, payload, done)),
             self._counters,
         )
-        self._supervisors = [ReaderSupervisor(reader, self._intake.put, clock) for reader in config.readers]
+        self._supervisors = {reader.id: ReaderSupervisor(reader, self._intake.put, clock) for reader in config.readers}
         # Daemons: a disk or broker that hangs in the system must not keep the program from ending.
         self._pipeline_thread = Thread(target=self._run_pipeline, name="pipeline", daemon=True)
         self._publisher_thread = Thread(target=self._publisher.run, name="publisher", daemon=True)
         self._closing = Event()
         self._started_at = clock.utc_us()
         # Owned by the pipeline's thread from here on; others only look.
-        self._readers = {r.id: ReaderView(ReaderState.CONNECTING, self._started_at) for r in config.readers}
-        self._reader_reads = dict.fromkeys(self._readers, 0)
+        self._announcer = Announcer(config, clock, self._publisher.post, self._switch)
         self._pipeline: Pipeline | None = None
         self._backlog = 0
         self._status_at = 0
@@ -114,7 +100,7 @@ class Service:
         log.info("gateway.start", site=self._config.gateway.site, gateway=self._config.gateway.id)
         self._publisher_thread.start()
         self._pipeline_thread.start()
-        for supervisor in self._supervisors:
+        for supervisor in self._supervisors.values():
             supervisor.start()
 
     def alive(self) -> bool:
@@ -130,9 +116,11 @@ class Service:
 
     def stop(self) -> Summary:
         """End everything: first the readers, then what they brought is committed, then the broker gets its chance."""
-        for supervisor in self._supervisors:
+        for output in self._config.outputs:
+            self._switch(Switch(output.reader, output.port, high=False))
+        for supervisor in self._supervisors.values():
             supervisor.close()
-        for supervisor in self._supervisors:
+        for supervisor in self._supervisors.values():
             supervisor.join(READER_CLOSE_S)
         self._closing.set()
         self._intake.wake()
@@ -148,6 +136,7 @@ class Service:
     def _run_pipeline(self) -> None:
         with closing(open_store(self._config.database)) as store:
             self._pipeline = pipeline = Pipeline(self._config, store, self._clock)
+            self._announcer.begin()
             while not self._closing.is_set():
                 began = self._clock.monotonic_us()
                 self._drain(pipeline, self._intake.drain(IDLE_S))
@@ -159,30 +148,19 @@ class Service:
             self._write_status(pipeline, store, stopped=True)
 
     def _drain(self, pipeline: Pipeline, items: Sequence[Item]) -> None:
-        if pipeline.drain(items):
+        drained = pipeline.drain(items)
+        if drained.events:
             self._publisher.wake()
-        for item in items:
-            if isinstance(item, TagReport):
-                self._reader_reads[item.reader_id] += len(item.tag_reads)
-            elif isinstance(item, ReaderStatus):
-                self._note_reader(item)
+        self._announcer.arrived(items)
+        self._announcer.located(drained.located)
+        self._announcer.unknown(drained.unknown)
 
-    def _note_reader(self, status: ReaderStatus) -> None:
-        known = self._readers[status.reader_id]
-        view = ReaderView(
-            status.state,
-            known.since if known.state is status.state else status.at,
-            status.detail,
-            status.model or known.model,
-            status.firmware or known.firmware,
-        )
-        self._readers[status.reader_id] = view
-        payload = json.dumps(asdict(view), separators=(",", ":"), ensure_ascii=False).encode()
-        topic = self._topics.reader_status(status.reader_id)
-        self._publisher.post(Notice(topic, payload, retain=True, standing=True))
+    def _switch(self, switch: Switch) -> None:
+        self._supervisors[switch.reader_id].set_output(switch.port, high=switch.high)
 
     def _keep_house(self, pipeline: Pipeline, store: Store) -> None:
         now = self._clock.monotonic_us()
+        self._announcer.tick(self._intake.merged_reads, pipeline.store_trouble)
         if now >= self._status_at:
             self._status_at = now + STATUS_INTERVAL_US
             self._write_status(pipeline, store, stopped=False)
@@ -200,6 +178,7 @@ class Service:
     def _write_status(self, pipeline: Pipeline, store: Store, *, stopped: bool) -> None:
         publisher = self._publisher.state
         self._backlog = store.outbox.backlog()
+        readers = self._announcer.readers.all(self._clock.monotonic_us())
         state = {
             "at": self._clock.utc_us(),
             "started": self._started_at,
@@ -210,9 +189,7 @@ class Service:
             "merged_reads": self._intake.merged_reads,
             "unbound": store.unbound.count(),
             "unbound_dropped": store.unbound.dropped(),
-            "readers": {
-                name: asdict(view) | {"reads": self._reader_reads[name]} for name, view in self._readers.items()
-            },
+            "readers": {name: asdict(view) for name, view in readers.items()},
         }
         try:
             write_state(Path(self._config.gateway.state_dir), state)
@@ -223,10 +200,9 @@ class Service:
     def _counters(self) -> Mapping[str, object]:
         """What the status topic says besides; called in the publisher's thread."""
         summary = self.summary
-        online = sum(view.state is ReaderState.ONLINE for view in tuple(self._readers.values()))
         return {
             "reads": summary.reads,
             "events": summary.events,
-            "readers": len(self._readers),
-            "readers_online": online,
+            "readers": len(self._announcer.readers),
+            "readers_online": self._announcer.readers.online,
         }

@@ -6,12 +6,13 @@ One reader's trouble never reaches another: each has its own thread, its own dri
 import random
 from dataclasses import dataclass
 from threading import Event, Thread
+from typing import cast
 
 import structlog
 
 from rfid_gateway.clock import Clock
 from rfid_gateway.config import ReaderConfig
-from rfid_gateway.driver import Driver, Emit, ReaderBusyError, ReaderError
+from rfid_gateway.driver import Driver, Emit, OutputDriver, ReaderBusyError, ReaderError
 from rfid_gateway.reads import ReaderItem, ReaderState, ReaderStatus
 
 log = structlog.get_logger(__name__)
@@ -69,6 +70,11 @@ class ReaderSupervisor:
         """Wait for the thread; False if it did not end in time."""
         self._thread.join(timeout_s)
         return not self._thread.is_alive()
+
+    def set_output(self, port: int, *, high: bool) -> None:
+        """Switch an output of the reader; from any thread, never blocks. The configuration names only real ones."""
+        driver = cast("OutputDriver", self._driver)
+        driver.set_output(port, high=high)
 
     def run(self) -> None:
         """Run the driver until closed, backing off after each error."""

@@ -1,0 +1,155 @@
+"""What people get to know at once: alerts, lights and horns, and how each reader is doing.
+
+The pipeline's thread tells it what happened; it says so through `post` (MQTT) and `switch` (outputs of readers).
+"""
+
+import json
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict
+
+import structlog
+
+from rfid_gateway.alerts import Alert, Alerts
+from rfid_gateway.clock import Clock
+from rfid_gateway.config import Config
+from rfid_gateway.events.location import LocationEvent
+from rfid_gateway.events.times import rfc3339
+from rfid_gateway.intake import Item
+from rfid_gateway.mqtt.mailbox import Notice
+from rfid_gateway.mqtt.topics import Topics
+from rfid_gateway.observe.observations import Observation, Passage
+from rfid_gateway.outputs import Occasion, Outputs, Switch
+from rfid_gateway.reader_views import ReaderView, ReaderViews
+from rfid_gateway.reads import ReaderAlert, ReaderStatus, TagReport
+
+log = structlog.get_logger(__name__)
+
+REPEAT_US = 60_000_000
+"""How often each reader's status topic is brought up to date while nothing changes."""
+FRESH_US = 10_000_000
+"""A light for something that happened longer ago would be taken for the next pallet's."""
+
+
+class Announcer:
+    """Owner: the pipeline's thread; other threads may look at `readers`."""
+
+    def __init__(
+        self, config: Config, clock: Clock, post: Callable[[Notice], None], switch: Callable[[Switch], None]
+    ) -> None:
+        """Say nothing yet.
+
+        Args:
+            config: the whole configuration.
+            clock: the clocks.
+            post: has a notice published; never blocks.
+            switch: switches an output of a reader; never blocks.
+        """
+        self._clock = clock
+        self._post = post
+        self._switch = switch
+        self._topics = Topics(config.mqtt.prefix, config.gateway.site, config.gateway.id)
+        readers = [reader.id for reader in config.readers]
+        now, at = clock.monotonic_us(), clock.utc_us()
+        self.readers = ReaderViews(readers, at)
+        self._reader_ids = readers
+        down_after = round(config.alerts.reader_down_after_s * 1_000_000)
+        self._alerts = Alerts(readers, down_after, now, at)
+        self._outputs = Outputs([output.rule for output in config.outputs])
+        self._doors_of = {
+            reader: frozenset(door.id for door in config.doors if reader in door.readers) for reader in readers
+        }
+        self._repeat_at = now + REPEAT_US
+
+    def begin(self) -> None:
+        """Bring every output into a known state."""
+        self._switch_all(self._outputs.all_off())
+
+    def arrived(self, items: Iterable[Item]) -> None:
+        """Take what readers say of themselves."""
+        now = self._clock.monotonic_us()
+        for item in items:
+            if isinstance(item, TagReport):
+                self.readers.report(item)
+            elif isinstance(item, ReaderStatus):
+                self.readers.status(item)
+                self._publish_reader(item.reader_id, now)
+                self._say(self._alerts.reader_status(item, now))
+            elif isinstance(item, ReaderAlert):
+                self._say(self._alerts.reader_alert(item, now))
+
+    def located(self, events: Sequence[LocationEvent]) -> None:
+        """Take events that are committed: wrong doors become alerts, passages switch lights."""
+        now, at = self._clock.monotonic_us(), self._clock.utc_us()
+        for event in events:
+            self._say(self._alerts.event(event, now))
+            if event.door is not None and at - event.event_time <= FRESH_US:
+                occasions = {Occasion(event.verdict)}
+                if event.direction in {Occasion.IN, Occasion.OUT}:
+                    occasions.add(Occasion(event.direction))
+                self._happened(frozenset(occasions), frozenset({event.door}), now)
+
+    def unknown(self, observations: Sequence[Observation]) -> None:
+        """Take observations of tags that no shipment has."""
+        now = self._clock.monotonic_us()
+        for observation in observations:
+            self._say(self._alerts.unknown_tag(observation, now))
+            if isinstance(observation, Passage):
+                self._happened(frozenset({Occasion.UNKNOWN_TAG}), frozenset({observation.door}), now)
+
+    def tick(self, merged_reads: int, store_trouble: str) -> None:
+        """Do what the clock brings; `merged_reads` and `store_trouble` as queue and pipeline have them."""
+        now, at = self._clock.monotonic_us(), self._clock.utc_us()
+        self._say(self._alerts.merged(merged_reads, now, at))
+        self._say(self._alerts.store(store_trouble, now, at))
+        self._say(self._alerts.due(now, at))
+        self._switch_all(self._outputs.expire(now))
+        if now >= self._repeat_at:
+            self._repeat_at = now + REPEAT_US
+            for reader_id in self._reader_ids:
+                self._publish_reader(reader_id, now)
+
+    def _say(self, alerts: Iterable[Alert]) -> None:
+        for alert in alerts:
+            log.warning("alert", **_fields(alert))
+            key = f"{self._topics.alerts} {alert.subject}"
+            self._post(Notice(self._topics.alerts, alert_payload(alert), retain=False, key=key))
+            if alert.kind == "reader_down" and alert.reader is not None:
+                doors = self._doors_of[alert.reader]
+                self._happened(frozenset({Occasion.READER_DOWN}), doors, self._clock.monotonic_us())
+
+    def _happened(self, occasions: frozenset[Occasion], doors: frozenset[str], now: int) -> None:
+        self._switch_all(self._outputs.happened(occasions, doors, now))
+
+    def _switch_all(self, switches: Iterable[Switch]) -> None:
+        for switch in switches:
+            self._switch(switch)
+
+    def _publish_reader(self, reader_id: str, now: int) -> None:
+        payload = reader_payload(self.readers.view(reader_id, now))
+        self._post(Notice(self._topics.reader_status(reader_id), payload, retain=True, standing=True))
+
+
+def alert_payload(alert: Alert) -> bytes:
+    """JSON of an alert as the alerts topic has it."""
+    return _json(_fields(alert) | {"since": rfc3339(alert.since, "+00:00")})
+
+
+def reader_payload(view: ReaderView) -> bytes:
+    """JSON of a reader as its status topic has it."""
+    values = asdict(view)
+    times = {
+        key: rfc3339(values[key], "+00:00")
+        for key in ("since", "last_read_at", "last_error_at")
+        if values[key] is not None
+    }
+    values["clock_offset_s"] = None if view.clock_offset is None else round(view.clock_offset / 1e6, 3)
+    del values["clock_offset"]
+    return _json(values | times)
+
+
+def _fields(alert: Alert) -> dict[str, object]:
+    return {key: value for key, value in asdict(alert).items() if value is not None}
+
+
+def _json(values: dict[str, object]) -> bytes:
+    return json.dumps(values, separators=(",", ":"), ensure_ascii=False).encode()

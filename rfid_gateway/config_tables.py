@@ -1,0 +1,230 @@
+"""The tables of `gateway.toml` as frozen types, and the configuration that they make together.
+
+`config/gateway.toml` is the annotated reference. Times in the file are seconds, powers dBm; inside the gateway they
+become integer microseconds.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+from zoneinfo import ZoneInfo
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from rfid_gateway.driver import DriverOptions, DriverType
+from rfid_gateway.mqtt.settings import MqttSettings
+from rfid_gateway.observe.rules import DoorRules, ZoneRules
+from rfid_gateway.outputs import Occasion, OutputRule
+
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
+"""Site, gateway, reader, zone and door names: they become MQTT topic levels."""
+Uri = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9+.-]*:[^\s]+$")]
+Antennas = Annotated[tuple[str, ...], Field(strict=False, min_length=1)]
+Level = Literal["low", "high"]
+
+
+class Table(BaseModel):
+    """One table: frozen, unknown keys and wrong types refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, populate_by_name=True)
+
+
+class Step(Table):
+    """What an observation means to the business: one CBV step and disposition."""
+
+    biz_step: str = Field(description="CBV business step, such as loading")
+    disposition: str | None = Field(default=None, description="CBV disposition, such as in_progress")
+    biz_location: Uri | None = Field(default=None, description="EPCIS bizLocation; left out for goods in transit")
+
+
+class GatewayTable(Table):
+    """`[gateway]`."""
+
+    site: Name = Field(description="name of the site, a topic level")
+    id: Name = Field(description="name of this gateway, unique in the site")
+    state_dir: str = Field(default="/var/lib/rfid-gateway", description="folder of the database")
+    time_zone: str = Field(default="UTC", description="IANA name; gives events their local offset")
+    gln: Annotated[str, Field(pattern=r"^[0-9]{13}$")] | None = Field(
+        default=None, description="GLN of the party that numbers the despatch advices"
+    )
+    queue_reads: int = Field(default=200_000, ge=1000, description="tag reads that may wait before detail is merged")
+
+
+class Reader(BaseModel):
+    """One `[[readers]]` table: id, driver, and whatever the driver's options are."""
+
+    model_config = ConfigDict(frozen=True, extra="allow", strict=True)
+    id: Name
+    driver: str
+
+
+class Zone(Table):
+    """One `[[zones]]` table."""
+
+    id: Name
+    antennas: Antennas = Field(description='"reader:antenna", or "reader" for all antennas of a reader')
+    read_point: Uri = Field(description="EPCIS readPoint")
+    arrived: Step | None = Field(default=None, description="event when a tag arrives or moves in")
+    departed: Step | None = Field(default=None, description="event when a tag departs; none by default")
+    min_reads: int = Field(default=2, ge=1)
+    min_rssi_dbm: float | None = Field(default=None, le=0)
+    depart_after_s: float = Field(default=30.0, gt=0)
+    hysteresis_db: float = Field(default=6.0, ge=0)
+
+    @property
+    def rules(self) -> ZoneRules:
+        """The zone as observation knows it; ValueError where its settings contradict each other."""
+        return ZoneRules(
+            zone=self.id,
+            antennas=frozenset(map(antenna_of, self.antennas)),
+            min_reads=self.min_reads,
+            min_rssi=self.min_rssi_dbm,
+            depart_after=_us(self.depart_after_s),
+            hysteresis_db=self.hysteresis_db,
+        )
+
+
+class Door(Table):
+    """One `[[doors]]` table."""
+
+    id: Name
+    inside: Antennas = Field(default=(), description="antennas of the inside")
+    outside: Antennas = Field(default=(), description="antennas of the outside")
+    antennas: Antennas = Field(default=(), description="all antennas of a door whose photo-eyes tell the direction")
+    photo_eyes: Annotated[tuple[str, ...], Field(strict=False, max_length=2)] = Field(
+        default=(), description='"reader:input"; the inside one first, or one alone'
+    )
+    photo_eye_active: Level = Field(default="low", description="level of the input while the beam is interrupted")
+    read_point: Uri
+    into: Step | None = Field(default=None, alias="in", description="event when a tag comes in")
+    out: Step | None = Field(default=None, description="event when a tag goes out")
+    rssi_floor_dbm: float = Field(default=-75.0, le=0)
+    quiet_s: float = Field(default=2.0, gt=0)
+    cap_s: float = Field(default=15.0, gt=0)
+    min_confidence: float = Field(default=0.9, ge=0.5, lt=1)
+
+    @property
+    def rules(self) -> DoorRules:
+        """The door as observation knows it; ValueError where its settings contradict each other."""
+        return DoorRules(
+            door=self.id,
+            inside=frozenset(map(antenna_of, self.inside or self.antennas)),
+            outside=frozenset(map(antenna_of, self.outside)),
+            rssi_floor=self.rssi_floor_dbm,
+            quiet=_us(self.quiet_s),
+            cap=_us(self.cap_s),
+            min_confidence=self.min_confidence,
+            photo_eyes=tuple(map(port_of, self.photo_eyes)),
+            photo_eye_active_high=self.photo_eye_active == "high",
+        )
+
+    @property
+    def readers(self) -> frozenset[str]:
+        """Readers whose antennas or inputs are at this door."""
+        rules = self.rules
+        return frozenset(reader_id for reader_id, _ in (*rules.inside, *rules.outside, *rules.photo_eyes))
+
+
+class Output(Table):
+    """One `[[outputs]]` table: a light or a horn."""
+
+    reader: Name = Field(description="reader that the output belongs to")
+    port: int = Field(ge=1, description="output (LLRP GPO), counted from 1")
+    on: Annotated[frozenset[Occasion], Field(strict=False, min_length=1)] = Field(description="what switches it on")
+    door: Name | None = Field(default=None, description="only for what happens at this door; at all if left out")
+    seconds: float = Field(default=3.0, gt=0, description="how long it stays on")
+
+    @property
+    def rule(self) -> OutputRule:
+        """The table as the outputs' owner knows it."""
+        return OutputRule(self.reader, self.port, self.on, self.door, _us(self.seconds))
+
+
+class AlertsTable(Table):
+    """`[alerts]`."""
+
+    reader_down_after_s: float = Field(default=30.0, ge=0, description="a reader may be away so long without an alert")
+
+
+class ShipmentsTable(Table):
+    """`[shipments]`: tags that no entry of the directory knows yet."""
+
+    hold_unknown_days: float = Field(default=7.0, gt=0, description="how long a tag waits for its entry")
+    hold_unknown_max: int = Field(default=100_000, ge=0, description="how many observations wait at most")
+
+
+class Document(Table):
+    """The whole file."""
+
+    gateway: GatewayTable
+    mqtt: MqttSettings
+    readers: tuple[Reader, ...] = Field(strict=False, min_length=1)
+    zones: tuple[Zone, ...] = Field(default=(), strict=False)
+    doors: tuple[Door, ...] = Field(default=(), strict=False)
+    outputs: tuple[Output, ...] = Field(default=(), strict=False)
+    alerts: AlertsTable = AlertsTable()
+    shipments: ShipmentsTable = ShipmentsTable()
+
+
+@dataclass(frozen=True, slots=True)
+class ReaderConfig:
+    """A reader with its driver found and its options checked."""
+
+    id: str
+    driver_name: str
+    driver: DriverType
+    options: DriverOptions
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """A configuration that can be run as it is."""
+
+    gateway: GatewayTable
+    mqtt: MqttSettings
+    readers: tuple[ReaderConfig, ...]
+    zones: tuple[Zone, ...]
+    doors: tuple[Door, ...]
+    outputs: tuple[Output, ...]
+    alerts: AlertsTable
+    shipments: ShipmentsTable
+
+    @property
+    def database(self) -> Path:
+        """The database's path."""
+        return Path(self.gateway.state_dir) / "gateway.db"
+
+    @property
+    def zone_info(self) -> ZoneInfo:
+        """The site's time zone."""
+        return ZoneInfo(self.gateway.time_zone)
+
+
+def antenna_of(text: str) -> tuple[str, int]:
+    """Split `"dock-1:2"` into reader and antenna; antenna 0 means all antennas of the reader.
+
+    Raises:
+        ValueError: the text is neither `reader` nor `reader:antenna`.
+    """
+    reader_id, colon, antenna = text.partition(":")
+    if not colon:
+        return reader_id, 0
+    if not antenna.isdecimal() or int(antenna) < 1:
+        raise ValueError(f"{text!r}: expected reader:antenna with the antenna counted from 1, such as dock-1:2")
+    return reader_id, int(antenna)
+
+
+def port_of(text: str) -> tuple[str, int]:
+    """Split `"dock-1:2"` into reader and input port.
+
+    Raises:
+        ValueError: the text is not `reader:port`.
+    """
+    reader_id, _, port = text.partition(":")
+    if not port.isdecimal() or int(port) < 1:
+        raise ValueError(f"{text!r}: expected reader:input with the input counted from 1, such as dock-1:2")
+    return reader_id, int(port)
+
+
+def _us(seconds: float) -> int:
+    return round(seconds * 1_000_000)
