@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 SECONDS ?= 0
 
-.PHONY: demo test lint types bench check-python clean
+.PHONY: demo test lint types bench fuzz check-python clean
 
 check-python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "rfid-gateway needs Python 3.11 or newer; call make PYTHON=python3.11")'
@@ -40,6 +40,10 @@ types: $(VENV)/.dev
 
 bench: $(VENV)/.dev
 	@for file in benchmarks/[a-z]*.py; do $(BIN)/python $$file || exit 1; done
+
+fuzz: $(VENV)/.dev  ## every parser for SECONDS each (60 without); what crashes one is kept in build/fuzz
+	$(BIN)/python -m pip install --quiet --editable '.[fuzz]'
+	$(BIN)/python -m fuzz.run --seconds $(if $(filter-out 0,$(SECONDS)),$(SECONDS),60)
 
 clean:
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

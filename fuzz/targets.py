@@ -1,0 +1,189 @@
+"""What is fuzzed: each target takes any bytes and raises only where the code under it breaks a promise. Pure.
+
+The first bytes of an input choose how the rest is used (the state of a session, where segments are cut), so that the
+fuzzer finds these ways by itself. Tests call the targets too: an input that once broke one becomes a unit test.
+"""
+
+from collections.abc import Callable
+from contextlib import suppress
+
+from rfid_drivers.llrp.control import decode_capabilities
+from rfid_drivers.llrp.framing import Frame, Framer
+from rfid_drivers.llrp.notifications import decode_notification, decode_status
+from rfid_drivers.llrp.parameters import LlrpDecodeError
+from rfid_drivers.llrp.reports import DecodedReport, ReportDecoder
+from rfid_drivers.llrp.rospec import installed_specs
+from rfid_drivers.serial.chafon import ChafonDialogue, ChafonOptions
+from rfid_drivers.serial.chafon_codec import ChafonDecoder
+from rfid_drivers.serial.line import LineDecoder, LineDialogue, LineOptions, Rdm6300Options
+from rfid_drivers.serial.protocol import Decoder, Dialogue, Instant, SerialOptions
+from rfid_drivers.serial.protocol import Frame as SerialFrame
+from rfid_drivers.serial.session import Session as SerialSession
+from rfid_gateway.driver import ReaderError
+from tests.llrp_messages import OPTIONS, SECOND, UTC, greeting, ok, tag, usual_tag
+from tests.llrp_messages import Dialogue as LlrpDialogue
+from tests.llrp_plain_decoder import plain_reading
+
+_START = Instant(utc=UTC, monotonic=5 * SECOND)
+_QUIET = Instant(utc=UTC + SECOND, monotonic=6 * SECOND)
+
+
+def framing(data: bytes) -> None:
+    """Frames are the same however the stream is cut, and an error does not take the frames before it."""
+    step, stream = _step(data)
+    whole, error = Framer().feed(stream)
+    framer = Framer()
+    frames: list[Frame] = []
+    broken: ReaderError | None = None
+    for at in range(0, len(stream), step):
+        if broken is None:
+            more, broken = framer.feed(stream[at : at + step])
+            frames += more
+    assert frames == whole
+    assert str(broken) == str(error)
+
+
+def session(data: bytes) -> None:
+    """A session in any state swallows any stream: `feed` never raises, `tick` only ReaderError."""
+    if len(data) < 2:
+        return
+    ways = _STATES[data[0] % len(_STATES)]
+    dialogue = ways()
+    step, stream = _step(data[1:])
+    under_test = dialogue.session
+    for at in range(0, len(stream), max(step, len(stream) // 8)):
+        dialogue.now += 1000 * step
+        under_test.feed(stream[at : at + step], dialogue.now, UTC + dialogue.now)
+        try:
+            under_test.tick(dialogue.now)
+        except ReaderError:
+            return
+        assert under_test.deadline >= 0
+        under_test.data_to_send()
+    under_test.close(dialogue.now)
+    with suppress(ReaderError):
+        under_test.tick(dialogue.now + 2 * SECOND)
+        assert under_test.left
+
+
+def conversation(data: bytes) -> None:
+    """A session answers like any other, whatever stands in the answers: each request gets the next part of the input.
+
+    Ends in ReaderError or in an inventory, never in anything else.
+    """
+    dialogue = LlrpDialogue(OPTIONS)
+    pending = [data]
+
+    def next_part(size: int) -> bytes:
+        part, pending[0] = pending[0][:size], pending[0][size:]
+        return part
+
+    def answer(request: object) -> bytes:
+        good = ok(request)  # type: ignore[arg-type]  # tests' own request type
+        body = next_part(int.from_bytes(next_part(2)) % 1024)
+        if not body:
+            return good
+        return good[:2] + (10 + len(body)).to_bytes(4) + good[6:10] + body
+
+    dialogue.answers = dict.fromkeys(range(1024), answer)
+    with suppress(ReaderError):
+        dialogue.run()
+        dialogue.wait(SECOND)
+
+
+def reports(data: bytes) -> None:
+    """The fast decoder says what a plain reading says, with and without what it has learnt; it never raises."""
+    decoder = ReportDecoder()
+    fresh = _decoded(ReportDecoder(), data)
+    decoder.decode(usual_tag(), UTC)
+    assert _decoded(decoder, data) == fresh
+    assert _decoded(decoder, data) == fresh
+    assert _decoded(decoder, data + data).tag_reads[: len(fresh.tag_reads)] == fresh.tag_reads
+    assert list(fresh.tag_reads) == plain_reading(data, UTC)
+
+
+def tags(data: bytes) -> None:
+    """The same for reports whose tags have the right length: the input is what stands in them."""
+    size, content = _step(data)
+    reports(b"".join(tag(content[at : at + size]) for at in range(0, len(content), size)))
+
+
+def control_messages(data: bytes) -> None:
+    """Control messages are decoded or refused with LlrpDecodeError."""
+    for decode in (decode_notification, decode_status, decode_capabilities, installed_specs):
+        with suppress(LlrpDecodeError):
+            decode(data)
+
+
+def chafon(data: bytes) -> None:
+    """Frames of Chafon readers are the same however the stream is cut, in both modes."""
+    mode, stream = data[:1], data[1:]
+    options = ChafonOptions(port="/dev/ttyS0", mode="poll" if mode < b"\x80" else "push")
+    _serial(lambda: ChafonDecoder(options.idle_gap_ms), lambda: ChafonDialogue(options), options, stream)
+
+
+def line(data: bytes) -> None:
+    """So are lines of text."""
+    options = LineOptions(port="/dev/ttyS0")
+    _serial(lambda: LineDecoder(options), lambda: LineDialogue(options), options, data)
+
+
+def rdm6300(data: bytes) -> None:
+    """So are the telegrams of an RDM6300."""
+    options = Rdm6300Options(port="/dev/ttyS0")
+    _serial(lambda: LineDecoder(options), lambda: LineDialogue(options), options, data)
+
+
+def _serial(
+    make_decoder: Callable[[], Decoder], make_dialogue: Callable[[], Dialogue], options: SerialOptions, data: bytes
+) -> None:
+    whole = _serial_frames(make_decoder(), [data])
+    assert _serial_frames(make_decoder(), [bytes((byte,)) for byte in data]) == whole
+    conversation = SerialSession(make_decoder(), make_dialogue(), options, _START)
+    with suppress(ReaderError):
+        for at in range(0, len(data), 16):
+            now = Instant(_START.utc + at * 1000, _START.monotonic + at * 1000)
+            conversation.advance(data[at : at + 16], now)
+
+
+def _serial_frames(decoder: Decoder, chunks: list[bytes]) -> list[SerialFrame]:
+    items = [item for chunk in chunks for item in decoder.feed(chunk, _START)]
+    return [item for item in items + decoder.feed(b"", _QUIET) if isinstance(item, SerialFrame)]
+
+
+def _decoded(decoder: ReportDecoder, data: bytes) -> DecodedReport:
+    return decoder.decode(data, UTC)
+
+
+def _step(data: bytes) -> tuple[int, bytes]:
+    """Take one byte as a size of at least 1."""
+    return (data[0] or 1, data[1:]) if data else (1, b"")
+
+
+def _greeting() -> LlrpDialogue:
+    return LlrpDialogue(OPTIONS)
+
+
+def _setting_up() -> LlrpDialogue:
+    dialogue = LlrpDialogue(OPTIONS)
+    dialogue.session.feed(greeting(), 0, UTC)
+    dialogue.session.data_to_send()
+    return dialogue
+
+
+def _running() -> LlrpDialogue:
+    return LlrpDialogue(OPTIONS).run()
+
+
+def _leaving() -> LlrpDialogue:
+    dialogue = LlrpDialogue(OPTIONS).run()
+    dialogue.session.close(dialogue.now)
+    return dialogue
+
+
+_STATES = (_greeting, _setting_up, _running, _leaving)
+
+TARGETS: dict[str, Callable[[bytes], None]] = {
+    target.__name__: target
+    for target in (framing, session, conversation, reports, tags, control_messages, chafon, line, rdm6300)
+}
