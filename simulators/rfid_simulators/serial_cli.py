@@ -6,16 +6,20 @@ from pathlib import Path
 import click
 
 from rfid_simulators.ending import told_to_end
+from rfid_simulators.serial.cfprime import CfPrimeSetting, SimulatedCfPrime
 from rfid_simulators.serial.chafon import ChafonSetting, SimulatedChafon
 from rfid_simulators.serial.line import RDM6300, LineSetting, SimulatedLineReader
 from rfid_simulators.serial.noise import NoiseLevel
+from rfid_simulators.serial.r2000 import R2000Setting, SimulatedR2000
 from rfid_simulators.serial.server import Firmware, SerialReaderServer
 from rfid_simulators.serial.wires import PtyWire, TcpWire
 from rfid_simulators.world.sighting import Radio, Sighting
 
 _FIRMWARE: dict[str, Callable[[], Firmware]] = {
+    "cfprime": lambda: SimulatedCfPrime(CfPrimeSetting()),
     "chafon": lambda: SimulatedChafon(ChafonSetting(pushing=True)),
     "line": lambda: SimulatedLineReader(LineSetting()),
+    "r2000": lambda: SimulatedR2000(R2000Setting()),
     "rdm6300": lambda: SimulatedLineReader(RDM6300),
 }
 

@@ -33,7 +33,10 @@ _QUIET_S = 3.0
 
 _ANSWER_MODE = 0
 
-_ONLY_ANSWERS = 'the reader only answers and sends no tags unasked: set its work mode to active with the vendor\'s tool, or set mode = "start"'
+_ONLY_ANSWERS = (
+    "the reader only answers and sends no tags unasked: set its work mode to active with the vendor's tool, "
+    'or mode = "start" here'
+)
 
 
 class CfPrimeOptions(SerialOptions):
