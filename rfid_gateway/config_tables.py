@@ -20,6 +20,7 @@ Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
 """Site, gateway, reader, zone and door names: they become MQTT topic levels."""
 Uri = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9+.-]*:[^\s]+$")]
 Antennas = Annotated[tuple[str, ...], Field(strict=False, min_length=1)]
+Occasions = Annotated[frozenset[Annotated[Occasion, Field(strict=False)]], Field(strict=False, min_length=1)]
 Level = Literal["low", "high"]
 
 
@@ -130,7 +131,7 @@ class Output(Table):
 
     reader: Name = Field(description="reader that the output belongs to")
     port: int = Field(ge=1, description="output (LLRP GPO), counted from 1")
-    on: Annotated[frozenset[Occasion], Field(strict=False, min_length=1)] = Field(description="what switches it on")
+    on: Occasions = Field(description="what switches it on")
     door: Name | None = Field(default=None, description="only for what happens at this door; at all if left out")
     seconds: float = Field(default=3.0, gt=0, description="how long it stays on")
 

@@ -44,11 +44,14 @@ def listing(rows: Iterable[Row], columns: Sequence[str], *, as_json: bool, nothi
     for row in rows:
         table.add_row(*(_cell(row.get(column)) for column in columns))
     if table.row_count:
-        # Rather a line that the terminal wraps than a number of which half is missing.
-        console = Console()
-        Console(width=max(console.width, _WIDTH)).print(table)
+        print_table(table)
     else:
         click.echo(nothing, err=True)
+
+
+def print_table(table: Table) -> None:
+    """Print a table wide: rather a line that the terminal wraps than a number of which half is missing."""
+    Console(width=max(Console().width, _WIDTH)).print(table)
 
 
 def local_time(utc_us: int) -> str:

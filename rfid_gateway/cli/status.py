@@ -4,11 +4,10 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
 from rich.table import Table
 
 from rfid_gateway.cli.configuration import config_option, load
-from rfid_gateway.cli.output import json_line, json_option, local_time
+from rfid_gateway.cli.output import json_line, json_option, local_time, print_table
 from rfid_gateway.clock import SystemClock
 from rfid_gateway.state_file import read_state
 
@@ -49,9 +48,50 @@ def _show(state: dict[str, Any]) -> None:
         f"so far    {state['reads']} tag reads, {state['events']} events, {state['published']} published, "
         f"{state['unbound']} observations wait for their shipment"
     )
+    _show_readers(state["readers"])
+
+
+def _show_readers(readers: dict[str, dict[str, Any]]) -> None:
+    """One line for each reader, and below what is or was wrong with which."""
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in ("reader", "state", "since", "model", "reads", "detail"):
-        table.add_column(column)
-    for reader, row in state["readers"].items():
-        table.add_row(reader, row["state"], local_time(row["since"]), row["model"], str(row["reads"]), row["detail"])
-    Console().print(table)
+    for column in _COLUMNS:
+        table.add_column(column, no_wrap=True, justify="right" if column in _NUMBERS else "left")
+    for reader, row in readers.items():
+        table.add_row(reader, *_cells(row))
+    print_table(table)
+    for reader, row in readers.items():
+        if row["detail"]:
+            click.secho(f"{reader}: {row['detail']}", fg="red")
+        elif row["last_error"]:
+            click.echo(f"{reader}: last trouble {local_time(row['last_error_at'])}: {row['last_error']}")
+
+
+_COLUMNS = (
+    "reader",
+    "state",
+    "since",
+    "reads/s",
+    "reads",
+    "last read",
+    "clock",
+    "returns",
+    "antennas",
+    "°C",
+    "model",
+)
+_NUMBERS = {"reads/s", "reads", "clock", "returns", "°C"}
+
+
+def _cells(row: dict[str, Any]) -> tuple[str, ...]:
+    return (
+        row["state"],
+        local_time(row["since"]),
+        f"{row['reads_per_second']:.1f}",
+        str(row["reads"]),
+        "never" if row["last_read_at"] is None else local_time(row["last_read_at"]),
+        "" if row["clock_offset"] is None else f"{row['clock_offset'] / 1e6:+.3f} s",
+        str(row["reconnects"]),
+        "?" if row["antennas"] is None else ", ".join(map(str, row["antennas"])) or "none",
+        "" if row["temperature"] is None else f"{row['temperature']:.0f}",
+        " ".join(filter(None, (row["model"], row["firmware"]))),
+    )

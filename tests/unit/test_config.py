@@ -1,13 +1,38 @@
+import re
 from pathlib import Path
+from typing import cast
 
 import pytest
 
+from rfid_drivers.llrp.reader import LlrpReader
 from rfid_gateway.cli.configuration import InstalledDrivers
 from rfid_gateway.config import Config, ConfigError, antenna_of, parse
+from rfid_gateway.config_tables import Output
+from rfid_gateway.driver import DriverType
+from rfid_gateway.outputs import Occasion, OutputRule
 
 REFERENCE = Path(__file__).resolve().parents[2] / "config" / "gateway.toml"
 
-WITHOUT_DEFAULT = ("username", "password_file", "# gln", "min_rssi_dbm", "antennas = [1", "# biz_step")
+WITHOUT_DEFAULT = (
+    "username",
+    "password_file",
+    "# gln",
+    "min_rssi_dbm",
+    "antennas = [1",
+    "# biz_step",
+    "# photo_eyes =",
+)
+OPTIONAL_TABLE = re.compile(r"^# \[\[.+?(?=^$)", re.MULTILINE | re.DOTALL)
+
+
+class Lamps(LlrpReader):
+    """An LLRP reader whose outputs nobody watches."""
+
+    def set_output(self, port: int, *, high: bool) -> None:
+        raise AssertionError(f"a check switches nothing, nor output {port} to {high}")
+
+
+WITH_OUTPUTS: dict[str, DriverType] = {**InstalledDrivers(), "llrp": cast("DriverType", Lamps)}
 
 GOOD = """\
 [gateway]
@@ -60,7 +85,7 @@ def test_the_reference_shows_every_default_as_it_is() -> None:
     plain = checked(REFERENCE.read_text())
     enabled = "\n".join(
         line.removeprefix("# ") if line.startswith("# ") and " = " in line.partition("#")[2].partition("#")[0] else line
-        for line in REFERENCE.read_text().splitlines()
+        for line in OPTIONAL_TABLE.sub("", REFERENCE.read_text()).splitlines()
         if not any(word in line for word in WITHOUT_DEFAULT)
     )
     full = checked(enabled)
@@ -69,6 +94,18 @@ def test_the_reference_shows_every_default_as_it_is() -> None:
     assert full.gateway == plain.gateway
     assert full.mqtt == plain.mqtt
     assert full.shipments == plain.shipments
+    assert full.alerts == plain.alerts
+
+
+def test_the_outputs_of_the_reference_are_a_good_configuration() -> None:
+    text = OPTIONAL_TABLE.sub(
+        lambda found: found.group().replace("# ", "", 1).replace("\n# ", "\n"), REFERENCE.read_text()
+    )
+    (output,) = parse(text, "gateway.toml", WITH_OUTPUTS).outputs
+    assert output.rule == OutputRule(
+        "dock-1", 1, frozenset({Occasion.WRONG_DOOR, Occasion.UNDECIDED}), "door-1", 3_000_000
+    )
+    assert Output(reader="dock-1", port=1, on=output.on).seconds == output.seconds
 
 
 @pytest.mark.parametrize(
@@ -97,6 +134,66 @@ def test_the_reference_shows_every_default_as_it_is() -> None:
     ],
 )
 def test_every_mistake_names_its_line_its_key_and_what_was_meant(old: str, new: str, expected: str) -> None:
+    assert old in GOOD
+    found = mistakes(GOOD.replace(old, new, 1))
+    assert any(mistake.startswith(expected) for mistake in found), found
+
+
+OUTPUT = '[[outputs]]\nreader = "dock-1"\nport = 1\non = ["ok"]\n'
+EYES = 'photo_eyes = ["dock-1:1", "dock-1:2"]'
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ('"dock-1"', '"dock-2"', "gateway.toml:28: outputs[0].reader: no reader 'dock-2', did you mean 'dock-1'?"),
+        ('"ok"', '"okay"', "gateway.toml:30: outputs[0].on[0]: expected 'ok', 'wrong_door'"),
+        ("port = 1", "port = 0", "gateway.toml:29: outputs[0].port: expected"),
+        ("port = 1", 'port = 1\ndoor = "door-2"', "gateway.toml:30: outputs[0].door: no door 'door-2', did you mean"),
+    ],
+)
+def test_a_mistake_in_an_output_names_its_line(old: str, new: str, expected: str) -> None:
+    assert old in OUTPUT
+    with pytest.raises(ConfigError) as caught:
+        parse(GOOD + OUTPUT.replace(old, new, 1), "gateway.toml", WITH_OUTPUTS)
+    assert any(mistake.startswith(expected) for mistake in caught.value.mistakes), caught.value.mistakes
+
+
+def test_an_output_of_a_reader_that_has_none_is_refused() -> None:
+    text = GOOD.replace('driver = "llrp"\nhost = "10.0.0.1"', 'driver = "line"\nport = "/dev/ttyUSB0"') + OUTPUT
+    (mistake,) = mistakes(text)
+    assert mistake == (
+        "gateway.toml:28: outputs[0].reader: reader 'dock-1' has no outputs: driver 'line' cannot switch any"
+    )
+
+
+def test_photo_eyes_are_read_with_their_level() -> None:
+    eyes = f'{EYES}\nphoto_eye_active = "high"'
+    rules = checked(GOOD.replace('outside = ["dock-1:2"]', eyes)).doors[0].rules
+    assert rules.photo_eyes == (("dock-1", 1), ("dock-1", 2))
+    assert rules.photo_eye_active_high
+    assert rules.outside == frozenset()
+
+
+def test_a_door_with_photo_eyes_may_name_its_antennas_in_one_list() -> None:
+    sides = 'inside = ["dock-1:1"]\noutside = ["dock-1:2"]'
+    (door,) = checked(GOOD.replace(sides, f'antennas = ["dock-1:1", "dock-1:2"]\n{EYES}')).doors
+    assert door.rules.inside == frozenset({("dock-1", 1), ("dock-1", 2)})
+    assert door.readers == {"dock-1"}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ('outside = ["dock-1:2"]', "", "gateway.toml:20: doors[0]: door 'door-1': outside needs at least one antenna"),
+        ('inside = ["dock-1:1"]', "", "gateway.toml:20: doors[0].inside: missing; expected inside and outside, or"),
+        ("[doors.out]", 'antennas = ["dock-1:4"]\n[doors.out]', "gateway.toml:25: doors[0].antennas: stands for the"),
+        ("[doors.out]", 'photo_eyes = ["dock-1"]\n[doors.out]', "gateway.toml:25: doors[0].photo_eyes: 'dock-1': exp"),
+        ("[doors.out]", 'photo_eyes = ["dock-2:1"]\n[doors.out]', "gateway.toml:25: doors[0].photo_eyes: 'dock-2:1'"),
+        ("[doors.out]", 'photo_eye_active = "up"\n[doors.out]', "gateway.toml:25: doors[0].photo_eye_active: expected"),
+    ],
+)
+def test_a_mistake_at_a_door_names_its_line(old: str, new: str, expected: str) -> None:
     assert old in GOOD
     found = mistakes(GOOD.replace(old, new, 1))
     assert any(mistake.startswith(expected) for mistake in found), found
