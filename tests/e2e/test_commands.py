@@ -188,6 +188,25 @@ def test_analyse_prints_observations_of_recorded_reads(configuration: Path, tmp_
     assert (departed["change"], departed["at"]) == ("departed", 2_000_000)
 
 
+def test_analyse_takes_edges_of_photo_eyes(configuration: Path, tmp_path: Path) -> None:
+    golden = Path(__file__).parents[1] / "golden" / "observe" / "photo-eyes-one-antenna-out" / "reads.jsonl"
+    door = """\
+[[doors]]
+id = "door-1"
+antennas = ["dock-1:1"]
+photo_eyes = ["dock-1:1", "dock-1:2"]
+read_point = "urn:epc:id:sgln:4012345.00010.door-1"
+"""
+    configuration.write_text(configuration.read_text() + door)
+    observed = rows("analyse", golden, "--config", configuration)
+    (passage,) = [row for row in observed if row["kind"] == "passage"]
+    assert passage["direction"] == "out"
+    bad = tmp_path / "edges.jsonl"
+    bad.write_text('{"reader_id": "dock-1", "received_at": 1, "port": 0, "high": true}\n')
+    done = command("analyse", bad, "--config", configuration)
+    assert "edges.jsonl:1: port: Input should be greater than or equal to 1" in done.stderr
+
+
 def test_analyse_names_the_line_of_a_bad_read(configuration: Path, tmp_path: Path) -> None:
     reads = tmp_path / "reads.jsonl"
     reads.write_text('{"reader_id": "dock-1"}\n')

@@ -13,7 +13,7 @@ from rfid_gateway.config import parse
 from rfid_gateway.driver import DriverOptions, DriverType, Emit
 from rfid_gateway.gateway import CHECKPOINT_US, Pipeline
 from rfid_gateway.intake import DirectoryMessage
-from rfid_gateway.reads import TagRead, TagReport
+from rfid_gateway.reads import GpiEdge, TagRead, TagReport
 from rfid_gateway.store.connection import Store, open_store
 from rfid_gateway.store.database import StoreFullError
 
@@ -210,6 +210,31 @@ def test_the_wrong_door_and_a_return_are_said(plant: Plant) -> None:
         ("out", "wrong_door"),
         ("in", "returned"),
     ]
+
+
+def test_a_drain_tells_what_it_committed_and_which_tags_nobody_knows(plant: Plant) -> None:
+    drained = plant.pipeline.drain([plant.read(), plant.read()])
+    assert (drained.events, drained.located, [each.epc for each in drained.unknown]) == (0, (), [EPC])
+    drained = plant.pipeline.drain([plant.announce("S-1", units=[{"sscc": SSCC}])])
+    assert (drained.events, [each.shipment_id for each in drained.located], drained.unknown) == (1, ["S-1"], ())
+
+
+def test_photo_eyes_decide_for_a_door_with_one_antenna(tmp_path: Path) -> None:
+    eyes = CONFIG.replace('outside = ["dock-1:2"]', 'photo_eyes = ["dock-1:1", "dock-1:2"]')
+    clock = Clock()
+    with open_store(tmp_path / "gateway.db") as store:
+        plant = Plant(tmp_path, clock, store, Pipeline(parse(eyes, "test", DRIVERS), store, clock), [])
+        plant.pipeline.drain([plant.announce("S-1", units=[{"sscc": SSCC}])])
+        edges = {15: (1, False), 20: (2, False), 25: (1, True), 30: (2, True)}
+        for step in range(40):
+            clock.now += SECOND // 10
+            items: list[TagReport | GpiEdge] = [plant.read("dock-1", 1, -40.0 - abs(step - 22))]
+            if step in edges:
+                port, high = edges[step]
+                items.append(GpiEdge("dock-1", clock.now, clock.monotonic_us(), port, high))
+            plant.pipeline.drain(items)
+        plant.wait(20)
+        assert [event["direction"] for event in plant.events()] == ["out"]
 
 
 def test_a_bad_directory_message_is_passed_over_and_the_others_count(plant: Plant) -> None:
