@@ -4,12 +4,16 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, Strict, model_validator
 
-from rfid_gateway.driver import DriverOptions
+from rfid_drivers.llrp.profiles import Content, ProfileName
+from rfid_drivers.llrp.radio_options import GpiStart, RadioOptions, Stop
+
+AntennaNumber = Annotated[int, Field(ge=1, le=65535), Strict(strict=False)]
+"""From TOML, whose keys are strings."""
 
 _TLS_OPTIONS = ("tls_ca_file", "tls_server_name", "tls_certificate_file", "tls_key_file")
 
 
-class LlrpOptions(DriverOptions):
+class LlrpOptions(RadioOptions):
     """Options of the driver `llrp`. What is not set stays as it is configured in the reader."""
 
     host: str = Field(default="", description="Name, IPv4 or IPv6 address of the reader")
@@ -45,16 +49,20 @@ class LlrpOptions(DriverOptions):
     antennas: Annotated[tuple[Annotated[int, Field(ge=1, le=65535)], ...], Strict(strict=False)] = Field(
         default=(), description="Antennas to read with, counted from 1; empty for all"
     )
-    tx_power_dbm: float | None = Field(
-        default=None, ge=0, le=40, description="Transmit power; the reader's nearest step that is not above is taken"
+    antenna_settings: dict[AntennaNumber, RadioOptions] = Field(
+        default_factory=dict, description="Settings of the radio for single antennas, by their number"
     )
-    session: int | None = Field(
-        default=None, ge=0, le=3, description="Gen2 session: S1 to S3 let a tag rest after its read"
+    profile: ProfileName | None = Field(
+        default=None, description="Make of the reader, where it says it wrongly: impinj, zebra or generic"
     )
-    tag_population: int | None = Field(default=None, ge=1, le=65535, description="Tags expected in the field at once")
-    mode_index: int | None = Field(
-        default=None, ge=0, le=65535, description="RF mode, a ModeIdentifier of the reader's table"
+    vendor_content: Annotated[tuple[Content, ...], Strict(strict=False)] = Field(
+        default=("phase", "doppler", "peak_rssi"),
+        description="What to ask of tags beyond the standard, where the reader has it: phase, doppler, peak_rssi, tid",
     )
+    start_trigger: GpiStart | None = Field(
+        default=None, description="Read only from the time when an input changes; needs stop_trigger"
+    )
+    stop_trigger: Stop | None = Field(default=None, description="What ends reading that start_trigger started")
     report_every_n: int = Field(
         default=1, ge=1, le=65535, description="Tag reads that the reader collects for one report"
     )
@@ -88,4 +96,19 @@ class LlrpOptions(DriverOptions):
         idle = [name for name in _TLS_OPTIONS if getattr(self, name) and not self.tls]
         if idle or not (self.tls or self.tls_verify):
             raise ValueError(f"{(*idle, 'tls_verify')[0]} has no effect without tls = true")
+        return self
+
+    @model_validator(mode="after")
+    def _radio_agrees(self) -> Self:
+        """Refuse settings of the radio that cannot take effect."""
+        unread = sorted(set(self.antenna_settings) - set(self.antennas)) if self.antennas else []
+        if unread:
+            raise ValueError(f"antenna_settings is for antenna {unread[0]}, which antennas does not name")
+        if (self.start_trigger is None) != (self.stop_trigger is None):
+            raise ValueError("start_trigger and stop_trigger belong together: reading would never end, or never begin")
+        for radio in (self, *self.antenna_settings.values()):
+            mode = radio.impinj_search_mode or self.impinj_search_mode
+            session = self.session if radio.session is None else radio.session
+            if mode == "tag_focus" and session != 1:
+                raise ValueError("impinj_search_mode = 'tag_focus' works in session 1 only; set session = 1")
         return self
