@@ -10,12 +10,11 @@ from enum import StrEnum
 
 from rfid_gateway.events.location import LocationEvent
 from rfid_gateway.observe.observations import Observation, Passage
-from rfid_gateway.reads import ReaderAlert, ReaderState, ReaderStatus
+from rfid_gateway.reads import UP, ReaderAlert, ReaderState, ReaderStatus
 
 AGAIN_US = 60_000_000
 STEADY_US = 10_000_000
 """How long a reader must be back before it counts as back: one that comes and goes is one outage, not a hundred."""
-UP = {ReaderState.ONLINE, ReaderState.DEGRADED}
 
 
 class Severity(StrEnum):

@@ -19,7 +19,7 @@ from rfid_gateway.mqtt.topics import Topics
 from rfid_gateway.observe.observations import Observation
 from rfid_gateway.observe.observer import Observer
 from rfid_gateway.observe.saved import SavedState
-from rfid_gateway.reads import GpiEdge, TagReport
+from rfid_gateway.reads import UP, GpiEdge, ReaderStatus, TagReport
 from rfid_gateway.resolve import Bound, Resolver, dump, keys_of, load, time_of
 from rfid_gateway.shipments.faults import ShipmentSourceError
 from rfid_gateway.shipments.json_source import parse_payload
@@ -124,6 +124,8 @@ class Pipeline:
                 self.reads += len(item.tag_reads)
             elif isinstance(item, GpiEdge):
                 observations += self._observer.edge(item)
+            elif isinstance(item, ReaderStatus) and item.state not in UP:
+                self._observer.lose_reader(item.reader_id, now)
             elif isinstance(item, DirectoryMessage):
                 self._pending.messages.append(item)
         observations += self._observer.expire(now)

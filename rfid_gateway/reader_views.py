@@ -4,8 +4,7 @@ from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from rfid_gateway.alerts import UP
-from rfid_gateway.reads import ReaderState, ReaderStatus, TagReport
+from rfid_gateway.reads import UP, ReaderState, ReaderStatus, TagReport
 
 RATE_OVER_S = 10
 _SECOND = 1_000_000

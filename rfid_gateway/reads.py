@@ -85,6 +85,10 @@ class ReaderState(StrEnum):
     OFFLINE = "offline"
 
 
+UP = frozenset({ReaderState.ONLINE, ReaderState.DEGRADED})
+"""States in which a reader delivers tag reads and edges."""
+
+
 @dataclass(frozen=True, slots=True)
 class ReaderStatus:
     """A change of a reader's state, in words that say what to do."""

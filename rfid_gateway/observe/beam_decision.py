@@ -40,6 +40,9 @@ def weigh(judgement: Judgement, sight: Sight, rules: DoorRules) -> Judgement:
     towards = _TOWARDS.get(sight.order)
     if towards is not None:
         return _decided(judgement, towards, rules) if _may_speak(judgement, sight, rules) else judgement
+    if sight.order is BeamOrder.CUT and judgement.verdict is Verdict.ONE_SIDE and not rules.outside:
+        # Its beams alone could tell, and this time they cannot: somebody has to look.
+        return _scored(judgement, 0.0, rules) if _may_speak(judgement, sight, rules) else judgement
     doubt = _DOUBT.get(sight.order)
     return judgement if doubt is None else _doubted(judgement, sight.order, doubt, rules)
 

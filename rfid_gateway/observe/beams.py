@@ -43,6 +43,8 @@ class BeamWindow:
     """Beam interrupted first: 0 inside, 1 outside."""
     last: int
     """Beam that changed last."""
+    whole: bool = True
+    """No edge of it can have been missed."""
 
 
 class Beams:
@@ -84,6 +86,15 @@ class Beams:
         else:
             self._open = replace(self._open, ended=max(at, self._open.ended), last=beam)
 
+    def lose(self, beam: int, now: int) -> None:
+        """The reader of a beam is away: edges may be missed, so the beam is unknown until its next one."""
+        self._heard[beam] = False
+        if self._open is not None:
+            self._open = replace(self._open, whole=False)
+        if self._cut[beam]:
+            self._cut[beam] = False
+            self._changed = now
+
     def due(self) -> int | None:
         """Monotonic time at which the open window has to be looked at; None while none is open."""
         if self._open is None:
@@ -113,7 +124,7 @@ class Beams:
         return BeamOrder.CUT if nearest is self._open and any(self._cut) else self._order_of(nearest)
 
     def _order_of(self, window: BeamWindow) -> BeamOrder:
-        if len(self._heard) == 1 or not all(self._heard):
+        if len(self._heard) == 1 or not all(self._heard) or not window.whole:
             return BeamOrder.CUT
         if window.first == window.last:
             return BeamOrder.TURNED_BACK
@@ -151,5 +162,5 @@ class Beams:
             self._opened = monotonic - max(0, utc - self._open.began)
 
 
-def _row(window: BeamWindow) -> tuple[int, int, int, int]:
-    return window.began, window.ended, window.first, window.last
+def _row(window: BeamWindow) -> tuple[int, int, int, int, bool]:
+    return window.began, window.ended, window.first, window.last, window.whole

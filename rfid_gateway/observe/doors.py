@@ -123,6 +123,13 @@ class Doors:
         self._changes.touch(beams)
         self._window_due = self._next_window()
 
+    def lose_beam(self, door: Door, beam: int, now: int) -> None:
+        """The reader of a photo-eye is away."""
+        assert door.beams is not None
+        door.beams.lose(beam, now)
+        self._changes.touch(door.beams)
+        self._window_due = self._next_window()
+
     def restore_beams(self, door: str, state: str, monotonic: int, utc: int) -> None:
         """Go on with saved photo-eyes; rows of doors that have none any more are deleted."""
         known = self.doors.get(door)

@@ -91,6 +91,12 @@ class Observer:
             self._doors.edge(door, beam, high=edge.high, now=edge.received_monotonic, at=edge.received_at)
         return self._take()
 
+    def lose_reader(self, reader_id: str, monotonic: int) -> None:
+        """A reader is away: its photo-eyes say nothing until their next edge."""
+        for (eye_reader, _), (door, beam) in self._eyes.items():
+            if eye_reader == reader_id:
+                self._doors.lose_beam(door, beam, monotonic)
+
     def expire(self, monotonic: int) -> list[Observation]:
         """Decide what the clock decides: quiet or capped passages, departures."""
         self._run_timers(monotonic)

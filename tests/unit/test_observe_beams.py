@@ -136,6 +136,29 @@ def test_a_stuck_beam_says_nothing_and_the_antennas_decide() -> None:
     assert "beams" not in passage.evidence
 
 
+def test_a_photo_eye_whose_reader_was_away_says_nothing_until_its_next_edge() -> None:
+    observer = Observer([], [TWO_ANTENNAS])
+    run(observer, crossing(INSIDE, OUTSIDE, at_ms=0))
+    observer.lose_reader("elsewhere", 40_000 * MS)
+    observer.lose_reader("dock", 40_000 * MS)
+    (passage,) = run(observer, hill(1, 52_500), hill(2, 54_500))
+    assert "beams" not in passage.evidence
+    (passage,) = run(observer, hill(1, 103_200), crossing(INSIDE, OUTSIDE, at_ms=102_500), hill(2, 105_000))
+    assert passage.evidence["beams"] == "out"
+
+
+def test_a_reader_that_is_lost_while_a_load_is_in_the_door_leaves_it_undecided() -> None:
+    observer = Observer([], [ONE_ANTENNA])
+    items = sorted([*hill(1, 3_500), *crossing(INSIDE, OUTSIDE)], key=lambda item: item.received_monotonic)
+    for item in items:
+        assert take(observer, item) == []
+        if item == edge(3_100, OUTSIDE, cut=True):
+            observer.lose_reader("dock", item.received_monotonic)
+    (passage,) = observer.expire(30_000 * MS)
+    assert isinstance(passage, Passage)
+    assert (passage.direction, passage.evidence["beams"]) == (Direction.UNDECIDED, "cut")
+
+
 def test_antennas_count_for_less_when_working_beams_saw_nothing() -> None:
     proof = crossing(INSIDE, OUTSIDE, at_ms=0)
     (alone,) = run(Observer([], [TWO_ANTENNAS]), hill(1, 33_000), hill(2, 34_000))
