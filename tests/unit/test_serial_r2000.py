@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 from rfid_drivers.serial import r2000_codec as codec
 from rfid_drivers.serial.framing import Rejected
 from rfid_drivers.serial.protocol import Frame, Health, Instant, Kind
-from rfid_drivers.serial.r2000 import R2000Dialogue, R2000Options
+from rfid_drivers.serial.r2000 import R2000Dialogue, R2000Options, R2000Reader
 from rfid_drivers.serial.r2000_codec import R2000Decoder
 from rfid_drivers.serial.session import Session
+from rfid_gateway.clock import SystemClock
 from rfid_gateway.driver import ReaderError
 from rfid_gateway.reads import ReaderState
 
@@ -365,3 +366,9 @@ def test_a_list_of_antennas_is_taken_and_one_that_the_protocol_cannot_tell_is_re
 def test_a_command_seen_on_the_line_is_no_tag() -> None:
     frames, _ = decode(INVENTORY + codec.command(0x72, b"", 0xFF))
     assert [frame.kind for frame in frames] == [Kind.ANSWER] * 2
+
+
+def test_bytes_of_a_reader_with_another_address_are_explained_too() -> None:
+    reader = R2000Reader("r", R2000Options(port="/dev/ttyS0"), SystemClock())
+    (record,) = reader.explain(answer(0x74, b"\x22", address=7))
+    assert record["detail"] == "the antenna is missing"

@@ -12,6 +12,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field, Strict
 
 from rfid_drivers.serial import r2000_codec as codec
+from rfid_drivers.serial.explain import explain
 from rfid_drivers.serial.protocol import US_PER_MS, US_PER_S, Frame, Health, Kind, SerialOptions
 from rfid_drivers.serial.r2000_codec import R2000Decoder
 from rfid_drivers.serial.reader import SerialReader
@@ -187,6 +188,10 @@ class R2000Reader(SerialReader[R2000Options]):
     def decoder(self) -> R2000Decoder:
         """Make the decoder of a new connection."""
         return R2000Decoder(self.options.idle_gap_ms, self.options.address)
+
+    def explain(self, data: bytes) -> list[dict[str, object]]:
+        """Say what the protocol makes of bytes, of whatever reader they are: a capture need not be of this one."""
+        return explain(R2000Decoder(self.options.idle_gap_ms), data)
 
     def dialogue(self) -> R2000Dialogue:
         """Make the dialogue of a new connection."""
