@@ -2,6 +2,7 @@
 
 import selectors
 import socket
+import ssl
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -16,6 +17,7 @@ from rfid_simulators.llrp.clock import ReaderClock
 from rfid_simulators.llrp.events import ConnectionAttempt
 from rfid_simulators.llrp.inventory import Sources
 from rfid_simulators.llrp.link import ClientLink
+from rfid_simulators.llrp.outbound import OutboundConnection
 from rfid_simulators.llrp.outgoing import Counters
 from rfid_simulators.llrp.profiles import IMPINJ_R420, ReaderProfile
 from rfid_simulators.llrp.reader import SimulatedReader
@@ -42,6 +44,9 @@ class LlrpReaderServer:
         drift_ppm: how much too fast the reader's own clock goes.
         connected: antennas that are plugged in; None means all.
         tick_us: microseconds between two looks at what the radio hears; many readers in one process want more.
+        tls: how to encrypt connections; the context is a server's, or a client's where `connect_to` is given.
+        connect_to: host and port of a client to which the reader opens the connection by itself.
+        retry_us: microseconds between two attempts to do so.
     """
 
     def __init__(
@@ -55,6 +60,9 @@ class LlrpReaderServer:
         drift_ppm: int = 0,
         connected: frozenset[int] | None = None,
         tick_us: int = 10_000,
+        tls: ssl.SSLContext | None = None,
+        connect_to: tuple[str, int] | None = None,
+        retry_us: int = SECOND,
     ) -> None:
         self._clock = clock or SystemClock()
         self._began = self._clock.monotonic_us()
@@ -62,9 +70,11 @@ class LlrpReaderServer:
         self._reader = SimulatedReader(profile, sources or Sources(), reader_clock, connected)
         self._port = port
         self._tick_us = tick_us
+        self._tls = tls
+        self._outbound = OutboundConnection(*connect_to, retry_us) if connect_to else None
         self._line = FaultyLine(_is_keepalive)
         self._link: ClientLink | None = None
-        self._refused: list[tuple[int, socket.socket]] = []
+        self._refused: list[tuple[int, ClientLink]] = []
         self._orders: SimpleQueue[Callable[[], None]] = SimpleQueue()
         self._selector = selectors.DefaultSelector()
         self._stopping = False
@@ -175,24 +185,47 @@ class LlrpReaderServer:
         busy = self._line.find(RefuseAsBusy)
         if busy is not None:
             self._refuse(connection, busy.status)
-        elif self._link is not None:
-            self._refuse(connection, ConnectionAttempt.CLIENT_INITIATED_CONNECTION_EXISTS)
+        elif self._link is None:
+            self._take(ClientLink(connection, self._tls))
+        elif self._link.is_reader_initiated:
+            self._refuse(connection, ConnectionAttempt.READER_INITIATED_CONNECTION_EXISTS)
         else:
-            self._link = ClientLink(connection)
-            self._selector.register(connection, selectors.EVENT_READ, self._receive)
+            self._refuse(connection, ConnectionAttempt.CLIENT_INITIATED_CONNECTION_EXISTS)
+
+    def _dial(self) -> None:
+        if self._outbound and self._link is None:
+            connection = self._outbound.poll(self._now())
+            if connection:
+                self._take(ClientLink(connection, self._tls, self._outbound.host))
+
+    def _take(self, link: ClientLink) -> None:
+        self._link = link
+        self._selector.register(link.socket, selectors.EVENT_READ, self._receive)
+        if link.is_ready:
+            self._carry(self._reader.connect(self._now()))
+        else:
+            self._shake_hands(link)
+
+    def _shake_hands(self, link: ClientLink) -> None:
+        if not link.shake_hands():
+            self._hang_up()
+        elif link.is_ready:
             self._carry(self._reader.connect(self._now()))
 
     def _refuse(self, connection: socket.socket, status: int) -> None:
         """Say why, and leave the newcomer a second to read it before the socket goes."""
         refusal, warning = self._reader.refuse(status, self._now())
-        with suppress(OSError):  # gone again before it could read
-            connection.send(refusal)
-            connection.shutdown(socket.SHUT_WR)
-        self._refused.append((self._now() + SECOND, connection))
+        link = ClientLink(connection, self._tls)
+        link.queue([refusal])
+        link.finish()
+        self._refused.append((self._now() + SECOND, link))
         self._carry(warning)
 
     def _receive(self) -> None:
         if self._link is None:
+            return
+        if not self._link.is_ready:
+            self._shake_hands(self._link)
             return
         data = self._link.receive()
         if data is None:
@@ -201,8 +234,11 @@ class LlrpReaderServer:
             self._carry(self._reader.feed(data, self._now()))
 
     def _tick(self) -> None:
+        self._dial()
         if self._link is None or not self._link.is_congested:
             self._carry(self._reader.tick(self._now()))
+        for _, link in self._refused:
+            link.finish()
         while self._refused and self._refused[0][0] <= self._now():
             self._refused.pop(0)[1].close()
 
@@ -227,12 +263,16 @@ class LlrpReaderServer:
             self._link.close(reset=reset)
             self._link = None
             self._line.end_session()
+            if self._outbound:
+                self._outbound.postpone(self._now())
             self._reader.disconnected(self._now())
 
     def _close_all(self) -> None:
         self._hang_up()
-        for _, connection in self._refused:
-            connection.close()
+        if self._outbound:
+            self._outbound.close()
+        for _, link in self._refused:
+            link.close()
         self._selector.close()
         for end in (self._listener, self._waker, self._wakened):
             end.close()
