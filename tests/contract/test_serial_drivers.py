@@ -14,14 +14,18 @@ import pytest
 import serial
 import serial.rfc2217
 
+from rfid_drivers.serial.cfprime import CfPrimeOptions, CfPrimeReader
 from rfid_drivers.serial.chafon import ChafonOptions, ChafonReader
 from rfid_drivers.serial.line import LineOptions, LineReader, Rdm6300Options, Rdm6300Reader
+from rfid_drivers.serial.r2000 import R2000Options, R2000Reader
 from rfid_gateway.clock import SystemClock
 from rfid_gateway.driver import Driver, ReaderBusyError, ReaderError
 from rfid_gateway.reads import ReaderItem, ReaderState, ReaderStatus, TagReport
+from rfid_simulators.serial.cfprime import CfPrimeSetting, SimulatedCfPrime
 from rfid_simulators.serial.chafon import ChafonSetting, SimulatedChafon
 from rfid_simulators.serial.line import LineSetting, SimulatedLineReader
 from rfid_simulators.serial.noise import NoiseLevel
+from rfid_simulators.serial.r2000 import R2000Setting, SimulatedR2000
 from rfid_simulators.serial.server import Firmware, SerialReaderServer
 from rfid_simulators.serial.wires import PtyWire, TcpWire, Wire
 from rfid_simulators.world.sighting import Sighting
@@ -112,6 +116,14 @@ def chafon(url: str, **options: Any) -> ChafonReader:
     return ChafonReader("r", ChafonOptions(port=url, **options), SystemClock())
 
 
+def cfprime(url: str, **options: Any) -> CfPrimeReader:
+    return CfPrimeReader("r", CfPrimeOptions(port=url, **options), SystemClock())
+
+
+def r2000(url: str, **options: Any) -> R2000Reader:
+    return R2000Reader("r", R2000Options(port=url, **options), SystemClock())
+
+
 def line(url: str, **options: Any) -> LineReader:
     return LineReader("r", LineOptions(port=url, **options), SystemClock())
 
@@ -148,6 +160,18 @@ CASES: dict[str, tuple[Callable[[], Firmware], list[str], Callable[[str], Driver
         LONG,
         lambda url: chafon(url, mode="poll", poll_interval_ms=0),
         NoiseLevel(junk=0.3, split=0.5, seed=4),
+    ),
+    "cfprime pushing": (
+        lambda: SimulatedCfPrime(CfPrimeSetting()),
+        LONG,
+        cfprime,
+        NoiseLevel(junk=0.2, flip=0.1, truncate=0.1, loss=0.1, split=0.5, seed=7),
+    ),
+    "r2000": (
+        lambda: SimulatedR2000(R2000Setting()),
+        LONG,
+        lambda url: r2000(url, antennas=(1, 2, 3, 4)),
+        NoiseLevel(junk=0.3, split=0.5, seed=8),
     ),
     # A plain line has no checksum: a flipped digit is another tag, and no decoder could know.
     "line": (

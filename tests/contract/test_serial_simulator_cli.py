@@ -1,14 +1,16 @@
 from pathlib import Path
 
+import pytest
 from click.testing import CliRunner
 
 from rfid_simulators.serial_cli import serial
 
 
-def test_a_simulated_reader_says_where_it_is_and_takes_its_link_away_again(tmp_path: Path) -> None:
+@pytest.mark.parametrize("protocol", ["cfprime", "chafon", "line", "r2000", "rdm6300"])
+def test_a_simulated_reader_says_where_it_is_and_takes_its_link_away_again(protocol: str, tmp_path: Path) -> None:
     link = tmp_path / "reader"
-    result = CliRunner().invoke(serial, ["--protocol", "chafon", "--link", str(link), "--seconds", "0.01"])
-    assert (result.exit_code, result.output) == (0, f"chafon reader at {link}\n")
+    result = CliRunner().invoke(serial, ["--protocol", protocol, "--link", str(link), "--seconds", "0.01"])
+    assert (result.exit_code, result.output) == (0, f"{protocol} reader at {link}\n")
     assert not link.is_symlink()
 
 
