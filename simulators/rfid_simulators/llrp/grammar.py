@@ -102,6 +102,8 @@ REQUESTS: Mapping[int, Shape] = {
     M.GET_ACCESSSPECS: Shape("GET_ACCESSSPECS", children={}),
     M.GET_REPORT: Shape("GET_REPORT", children={}),
     M.ENABLE_EVENTS_AND_REPORTS: Shape("ENABLE_EVENTS_AND_REPORTS", children={}),
+    M.GET_SUPPORTED_VERSION: Shape("GET_SUPPORTED_VERSION", children={}),
+    M.SET_PROTOCOL_VERSION: Shape("SET_PROTOCOL_VERSION", 1, children={}),
     M.KEEPALIVE_ACK: Shape("KEEPALIVE_ACK", children={}),
     M.CUSTOM_MESSAGE: Shape("CUSTOM_MESSAGE", 5, children=None),
 }
@@ -212,12 +214,10 @@ def parse_request(kind: int, body: bytes) -> Element:
     """Take a request's body apart.
 
     Raises:
-        RequestError: the reader knows no such message, or the body does not fit the table; says which parameter.
+        KeyError: no client sends such a message.
+        RequestError: the body does not fit the table; says which parameter.
     """
-    shape = REQUESTS.get(kind)
-    if shape is None:
-        raise RequestError(f"message type {kind} is not supported", StatusCode.M_UNSUPPORTED_MESSAGE)
-    return _parse(kind, shape, body, body, "M_")
+    return _parse(kind, REQUESTS[kind], body, body, "M_")
 
 
 def _parse(kind: int, shape: Shape, content: bytes, raw: bytes, level: str) -> Element:

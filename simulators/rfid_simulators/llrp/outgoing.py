@@ -10,7 +10,8 @@ from rfid_simulators.llrp import events
 from rfid_simulators.llrp.clock import ReaderClock
 from rfid_simulators.llrp.events import NotificationType
 from rfid_simulators.llrp.report_buffer import ReportBuffer
-from rfid_simulators.llrp.wire import MessageType, message
+from rfid_simulators.llrp.unchanged import UnchangedFilter
+from rfid_simulators.llrp.wire import LLRP_1_0_1, MessageType, message
 from rfid_simulators.llrp.wire import ParameterType as P
 
 MOST_HELD_EVENTS = 200
@@ -31,13 +32,22 @@ class Counters:
 
 
 class Outgoing:
-    """The way from the reader to its client. Owned by the reader."""
+    """The way from the reader to its client. Owned by the reader.
 
-    def __init__(self, clock: ReaderClock, buffer_capacity: int) -> None:
+    Args:
+        clock: the reader's clock.
+        buffer_capacity: tags that fit into the report buffer.
+        unchanged: what leaves unchanged parameters out of tag reports; None leaves reports complete.
+    """
+
+    def __init__(self, clock: ReaderClock, buffer_capacity: int, unchanged: UnchangedFilter | None = None) -> None:
         self.counters = Counters()
         self.events_on: frozenset[int] = frozenset()
         """Notification types that the client wants."""
+        self.version = LLRP_1_0_1
+        """Protocol version of this session."""
         self._clock = clock
+        self._unchanged = unchanged
         self._buffer = ReportBuffer(buffer_capacity)
         self._held_events: list[bytes] = []
         self._messages: list[bytes] = []
@@ -49,6 +59,9 @@ class Outgoing:
         """A client is there; the first message to it is the ConnectionAttemptEvent (LLRP 1.0.1 20.1.1)."""
         self._connected = True
         self._holding = hold
+        self.version = LLRP_1_0_1
+        if self._unchanged:
+            self._unchanged.restart()
         self.notify(events.connection_attempt(events.ConnectionAttempt.SUCCESS), at)
         if not hold:
             self.release(at)
@@ -64,12 +77,12 @@ class Outgoing:
         messages, self._messages = self._messages, []
         return messages
 
-    def send(self, kind: MessageType, body: bytes, message_id: int | None = None) -> None:
-        """Send a response, or with no `message_id` a message of the reader's own."""
+    def send(self, kind: MessageType, body: bytes, message_id: int | None = None, version: int | None = None) -> None:
+        """Send a response, or with no `message_id` a message of the reader's own; None takes the session's version."""
         if message_id is None:
             message_id = self._next_id
             self._next_id = self._next_id % 0xFFFFFFFF + 1
-        self._messages.append(message(kind, message_id, body))
+        self._messages.append(message(kind, message_id, body, version or self.version))
 
     def notify(self, event: bytes, at: int) -> None:
         """Send an event that no client can switch off, if a client is there."""
@@ -142,7 +155,8 @@ class Outgoing:
     def _report(self, tags: list[bytes]) -> None:
         self.counters.reports += 1
         self.counters.tags += len(tags)
-        self.send(MessageType.RO_ACCESS_REPORT, b"".join(tags))
+        told = map(self._unchanged.shorten, tags) if self._unchanged else tags
+        self.send(MessageType.RO_ACCESS_REPORT, b"".join(told))
 
 
 def count_tags(body: bytes) -> int:

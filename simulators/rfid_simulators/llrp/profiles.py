@@ -6,7 +6,7 @@ The R420's figures are what a reader of that model with firmware 5.14.0 answers 
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from rfid_simulators.llrp.wire import IMPINJ
+from rfid_simulators.llrp.wire import IMPINJ, LLRP_1_0_1, LLRP_1_1
 
 FCC_PART_15 = 1
 ETSI_302_208 = 2
@@ -61,6 +61,10 @@ class ReaderProfile:
     report_buffer_reads: int
     """TagReportData parameters that wait while no client takes them."""
     accepts_impinj_extensions: bool
+    highest_version: int = LLRP_1_0_1
+    """The protocol version up to which the reader negotiates; 1.0.1 knows no negotiation."""
+    leaves_unchanged_out: bool = False
+    """Whether reports lack what is as in the tag before (LLRP 1.0.1 14.2.3)."""
 
 
 _FCC_HOP_SEQUENCE = (
@@ -139,4 +143,10 @@ GENERIC = ReaderProfile(
 GENERIC_UPTIME = replace(GENERIC, name="generic-uptime", has_utc_clock=False)
 """A reader without a clock of its own: every timestamp counts from its last start (LLRP 1.0.1 7.1.3.1.1.2)."""
 
-PROFILES = {profile.name: profile for profile in (IMPINJ_R420, GENERIC, GENERIC_UPTIME)}
+GENERIC_1_1 = replace(GENERIC, name="generic-1.1", highest_version=LLRP_1_1)
+"""A reader that negotiates LLRP 1.1."""
+
+TERSE = replace(GENERIC, name="terse", leaves_unchanged_out=True)
+"""A reader that leaves out of its reports what has not changed since the tag before."""
+
+PROFILES = {profile.name: profile for profile in (IMPINJ_R420, GENERIC, GENERIC_UPTIME, GENERIC_1_1, TERSE)}

@@ -1,7 +1,7 @@
-"""A simulated LLRP 1.0.1 reader without I/O: bytes and world time in, messages out.
+"""A simulated LLRP reader (1.0.1, or 1.1 where that is negotiated) without I/O: bytes and world time in, messages out.
 
-Sources: LLRP 1.0.1 chapters 9 to 13 and 16, 20.1 (connections). World time is integer microseconds since the world
-began; the reader's own clock, which may be wrong, is a `ReaderClock`.
+Sources: LLRP 1.0.1 chapters 9 to 13 and 16, 20.1 (connections); LLRP 1.1 9.1 (versions). World time is integer
+microseconds since the world began; the reader's own clock, which may be wrong, is a `ReaderClock`.
 """
 
 from collections.abc import Callable
@@ -25,13 +25,17 @@ from rfid_simulators.llrp.profiles import ReaderProfile
 from rfid_simulators.llrp.rospec import read_rospec
 from rfid_simulators.llrp.rospec_table import RoSpecTable
 from rfid_simulators.llrp.status import SUCCESS, RequestError, StatusCode
-from rfid_simulators.llrp.wire import IMPINJ, LLRP_1_0_1, Frame, Framer, WireError, message
+from rfid_simulators.llrp.unchanged import UnchangedFilter
+from rfid_simulators.llrp.wire import IMPINJ, LLRP_1_1, Frame, Framer, WireError, message
 from rfid_simulators.llrp.wire import MessageType as M
 from rfid_simulators.llrp.wire import ParameterType as P
 
 Handler = Callable[[Element, int], bytes]
 """Does what a request says at that world time and returns the response's body; raises RequestError."""
 
+_NEGOTIATION = (M.GET_SUPPORTED_VERSION_RESPONSE, M.SET_PROTOCOL_VERSION_RESPONSE)
+"""These and their requests are in version 1.1 always."""
+_REFUSES_MESSAGE = (StatusCode.M_UNSUPPORTED_MESSAGE, StatusCode.M_UNSUPPORTED_VERSION)
 _NO_HANDLER: tuple[M | None, Handler] = (None, lambda _request, _now: b"")
 
 
@@ -56,7 +60,8 @@ class SimulatedReader:
         self._antennas = frozenset(range(1, profile.antennas + 1)) if connected is None else connected
         self._gpis_high = [False] * profile.gpis
         self._configuration = factory_configuration(profile)
-        self._outgoing = Outgoing(clock, profile.report_buffer_reads)
+        unchanged = UnchangedFilter() if profile.leaves_unchanged_out else None
+        self._outgoing = Outgoing(clock, profile.report_buffer_reads, unchanged)
         self._outgoing.events_on = self._configuration.events
         out = self._outgoing
         outlet = Outlet(out.tags_due, out.keep, out.recorded_due, out.happened)
@@ -146,6 +151,7 @@ class SimulatedReader:
     def _start_session(self, now: int) -> None:
         self._framer = Framer()
         self._vendors: frozenset[int] = frozenset()
+        self._version_is_set = False
         self._unanswered = 0
         self._keepalive_due = now + self._configuration.keepalive_us
         self.closing = False
@@ -166,24 +172,33 @@ class SimulatedReader:
     def _answer(self, frame: Frame, now: int) -> None:
         self.counters.requests += 1
         response, handle = self._handlers.get(frame.type, _NO_HANDLER)
+        version = LLRP_1_1 if response in _NEGOTIATION else None
         try:
-            _check_version(frame)
+            _check_version(frame, version or self._outgoing.version)
+            if frame.type not in self._handlers:
+                text = f"message type {frame.type} is not supported"
+                raise RequestError(text, StatusCode.M_UNSUPPORTED_MESSAGE)
             request = parse_request(frame.type, frame.body)
             vendor.check_customs(request, self._vendors)
             body = handle(request, now)
         except RequestError as error:
             self.counters.refused += 1
-            is_message_refused = error.code in (StatusCode.M_UNSUPPORTED_MESSAGE, StatusCode.M_UNSUPPORTED_VERSION)
+            is_message_refused = error.code in _REFUSES_MESSAGE and response not in _NEGOTIATION
             kind = M.ERROR_MESSAGE if response is None or is_message_refused else response
-            self._outgoing.send(kind, error.status, frame.message_id)
+            self._outgoing.send(kind, error.status, frame.message_id, version)
         else:
             if response is not None:
-                self._outgoing.send(response, body, frame.message_id)
+                self._outgoing.send(response, body, frame.message_id, version)
 
     def _request_handlers(self) -> dict[int, tuple[M | None, Handler]]:
         """By request: the response's type and what makes its body; GET_REPORT and two others have no response."""
         rospecs, access = self._rospecs, self._accessspecs
+        negotiation: dict[int, tuple[M | None, Handler]] = {
+            M.GET_SUPPORTED_VERSION: (M.GET_SUPPORTED_VERSION_RESPONSE, self._get_version),
+            M.SET_PROTOCOL_VERSION: (M.SET_PROTOCOL_VERSION_RESPONSE, self._set_version),
+        }
         return {
+            **(negotiation if self._profile.highest_version >= LLRP_1_1 else {}),
             M.GET_READER_CAPABILITIES: (M.GET_READER_CAPABILITIES_RESPONSE, self._get_capabilities),
             M.GET_READER_CONFIG: (M.GET_READER_CONFIG_RESPONSE, self._get_config),
             M.SET_READER_CONFIG: (M.SET_READER_CONFIG_RESPONSE, self._set_config),
@@ -205,6 +220,21 @@ class SimulatedReader:
             M.ENABLE_EVENTS_AND_REPORTS: (None, self._release),
             M.KEEPALIVE_ACK: (None, self._keepalive_answered),
         }
+
+    def _get_version(self, _request: Element, _now: int) -> bytes:
+        return bytes((self._outgoing.version, self._profile.highest_version)) + SUCCESS
+
+    def _set_version(self, request: Element, _now: int) -> bytes:
+        """Settle the version, once in a session."""
+        wanted, highest = request.fields[0], self._profile.highest_version
+        if self._version_is_set:
+            raise RequestError("the version is settled already", StatusCode.M_UNEXPECTED_MESSAGE)
+        if not 1 <= wanted <= highest:
+            text = f"ProtocolVersion is {wanted}, expected 1 to {highest}"
+            raise RequestError(text, StatusCode.M_UNSUPPORTED_VERSION)
+        self._version_is_set = True
+        self._outgoing.version = wanted
+        return SUCCESS
 
     def _get_capabilities(self, request: Element, _now: int) -> bytes:
         return encode_capabilities(self._profile, request.fields[0])
@@ -266,7 +296,7 @@ def _numbered(operation: Callable[[int, int], None]) -> Handler:
     return handle
 
 
-def _check_version(frame: Frame) -> None:
-    if frame.version != LLRP_1_0_1:
-        text = f"protocol version {frame.version}, expected {LLRP_1_0_1}"
+def _check_version(frame: Frame, expected: int) -> None:
+    if frame.version != expected:
+        text = f"protocol version {frame.version}, expected {expected}"
         raise RequestError(text, StatusCode.M_UNSUPPORTED_VERSION)

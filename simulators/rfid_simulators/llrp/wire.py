@@ -11,6 +11,7 @@ HEADER_LENGTH = 10
 LARGEST_MESSAGE = 1 << 20
 """Bytes. What a client sends is a few kilobytes; a longer length is noise."""
 LLRP_1_0_1 = 1
+LLRP_1_1 = 2
 CUSTOM = 1023
 """Type of both CUSTOM_MESSAGE and the Custom parameter."""
 IMPINJ = 25882
@@ -22,7 +23,7 @@ _CUSTOM = struct.Struct("!HHII")
 
 
 class MessageType(IntEnum):
-    """Message types of LLRP 1.0.1 16.1.1 to 16.1.42."""
+    """Message types of LLRP 1.0.1 16.1.1 to 16.1.42, and the negotiation of versions of LLRP 1.1."""
 
     GET_READER_CAPABILITIES = 1
     GET_READER_CONFIG = 2
@@ -51,11 +52,15 @@ class MessageType(IntEnum):
     ENABLE_ACCESSSPEC = 42
     DISABLE_ACCESSSPEC = 43
     GET_ACCESSSPECS = 44
+    GET_SUPPORTED_VERSION = 46
+    SET_PROTOCOL_VERSION = 47
     ADD_ACCESSSPEC_RESPONSE = 50
     DELETE_ACCESSSPEC_RESPONSE = 51
     ENABLE_ACCESSSPEC_RESPONSE = 52
     DISABLE_ACCESSSPEC_RESPONSE = 53
     GET_ACCESSSPECS_RESPONSE = 54
+    GET_SUPPORTED_VERSION_RESPONSE = 56
+    SET_PROTOCOL_VERSION_RESPONSE = 57
     GET_REPORT = 60
     RO_ACCESS_REPORT = 61
     KEEPALIVE = 62
