@@ -214,10 +214,12 @@ def parse_request(kind: int, body: bytes) -> Element:
     """Take a request's body apart.
 
     Raises:
-        KeyError: no client sends such a message.
-        RequestError: the body does not fit the table; says which parameter.
+        RequestError: the reader knows no such message, or the body does not fit the table; says which parameter.
     """
-    return _parse(kind, REQUESTS[kind], body, body, "M_")
+    shape = REQUESTS.get(kind)
+    if shape is None:
+        raise RequestError(f"message type {kind} is not supported", StatusCode.M_UNSUPPORTED_MESSAGE)
+    return _parse(kind, shape, body, body, "M_")
 
 
 def _parse(kind: int, shape: Shape, content: bytes, raw: bytes, level: str) -> Element:

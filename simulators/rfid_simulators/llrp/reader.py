@@ -4,7 +4,7 @@ Sources: LLRP 1.0.1 chapters 9 to 13 and 16, 20.1 (connections); LLRP 1.1 9.1 (v
 microseconds since the world began; the reader's own clock, which may be wrong, is a `ReaderClock`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from rfid_simulators.llrp import events, vendor
 from rfid_simulators.llrp.accessspecs import AccessSpecTable
@@ -175,9 +175,7 @@ class SimulatedReader:
         version = LLRP_1_1 if response in _NEGOTIATION else None
         try:
             _check_version(frame, version or self._outgoing.version)
-            if frame.type not in self._handlers:
-                text = f"message type {frame.type} is not supported"
-                raise RequestError(text, StatusCode.M_UNSUPPORTED_MESSAGE)
+            _check_type(frame, self._handlers)
             request = parse_request(frame.type, frame.body)
             vendor.check_customs(request, self._vendors)
             body = handle(request, now)
@@ -300,3 +298,8 @@ def _check_version(frame: Frame, expected: int) -> None:
     if frame.version != expected:
         text = f"protocol version {frame.version}, expected {expected}"
         raise RequestError(text, StatusCode.M_UNSUPPORTED_VERSION)
+
+
+def _check_type(frame: Frame, known: Collection[int]) -> None:
+    if frame.type not in known:
+        raise RequestError(f"message type {frame.type} is not supported", StatusCode.M_UNSUPPORTED_MESSAGE)
