@@ -7,10 +7,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rfid_drivers.llrp import control
-from rfid_drivers.llrp.control import Capabilities, decode_capabilities, encode_rospec
+from rfid_drivers.llrp.capabilities import Capabilities, power_index
+from rfid_drivers.llrp.control import decode_capabilities
 from rfid_drivers.llrp.options import LlrpOptions
 from rfid_drivers.llrp.parameters import LlrpDecodeError, walk
-from rfid_drivers.llrp.rospec import SpecState, content_of, installed_specs, power_index
+from rfid_drivers.llrp.profiles import GENERIC_PROFILE, IMPINJ_PROFILE, Profile
+from rfid_drivers.llrp.radio_plan import Reader, make_plan
+from rfid_drivers.llrp.reader_config import ReaderConfig
+from rfid_drivers.llrp.rospec import SpecState, content_of, installed_specs
+from rfid_drivers.llrp.rospec_encoding import encode_rospec
 from rfid_gateway.driver import ReaderError
 from tests.llrp_messages import OPTIONS, capabilities, status, tlv
 
@@ -74,8 +79,8 @@ def test_power_without_a_power_table_is_refused() -> None:
         power_index((), 20)
 
 
-def rospec_of(options: LlrpOptions, content: dict[str, object] | None = None) -> bytes:
-    return encode_rospec(options, READER, content or {})
+def rospec_of(options: LlrpOptions, profile: Profile = GENERIC_PROFILE) -> bytes:
+    return encode_rospec(options, make_plan(options, Reader(READER, ReaderConfig(), profile)), profile)
 
 
 def test_the_rospec_leaves_alone_what_is_not_configured() -> None:
@@ -99,7 +104,7 @@ def test_configured_antennas_power_mode_and_session_stand_in_the_rospec() -> Non
 
 
 def test_impinj_content_is_asked_for_inside_the_report_spec() -> None:
-    plain, extended = rospec_of(OPTIONS), rospec_of(OPTIONS, control.impinj_report_content())
+    plain, extended = rospec_of(OPTIONS), rospec_of(OPTIONS, IMPINJ_PROFILE)
     added = len(extended) - len(plain)
     (rospec,) = walk(extended)
     report_spec = next(parameter for parameter in walk(rospec.body, 6) if parameter.type == 237)

@@ -5,12 +5,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rfid_drivers.llrp.control import decode_capabilities, encode_rospec
 from rfid_drivers.llrp.events import HealthChanged, InventoryRuns, ReadsArrived, Remark, Skipped
 from rfid_drivers.llrp.framing import FramingLostError
 from rfid_drivers.llrp.notifications import InputChanged
 from rfid_drivers.llrp.options import LlrpOptions
+from rfid_drivers.llrp.profiles import GENERIC_PROFILE
+from rfid_drivers.llrp.radio_plan import Plan
 from rfid_drivers.llrp.rospec import ROSPEC_ID
+from rfid_drivers.llrp.rospec_encoding import encode_rospec
 from rfid_drivers.llrp.session import LINGER_US, Session
 from rfid_gateway.driver import ReaderBusyError, ReaderError
 from tests.llrp_messages import (
@@ -37,7 +39,7 @@ from tests.llrp_messages import (
     usual_tag,
 )
 
-SET_UP = [1, 3, 3, 26, 21, 20, 24, 64, 22]
+SET_UP = [1, 2, 3, 3, 26, 21, 20, 24, 64, 22]
 """Types of the requests to a plain reader that does not tell when its ROSpec starts."""
 
 
@@ -69,7 +71,7 @@ def in_turn(*answers: Callable[[Request], bytes]) -> Callable[[Request], bytes]:
     return answer
 
 
-OURS = encode_rospec(OPTIONS, decode_capabilities(status() + capabilities()), {})
+OURS = encode_rospec(OPTIONS, Plan((), ()), GENERIC_PROFILE)
 
 
 # Greeting
@@ -160,7 +162,7 @@ def test_a_rospec_that_does_not_start_is_an_error() -> None:
 def test_our_own_running_rospec_is_adopted_untouched() -> None:
     dialogue = Dialogue(answers={26: rospecs((OURS, 2))})
     dialogue.feed(greeting())
-    assert dialogue.types == [1, 3, 3, 26, 64]
+    assert dialogue.types == [1, 2, 3, 3, 26, 64]
     assert isinstance(dialogue.events[-1], InventoryRuns)
 
 

@@ -5,20 +5,23 @@ message at hand. Its client is not used: it dies silently on such messages, and 
 """
 
 import struct
-from dataclasses import dataclass
 from typing import Any
 
 from sllurp import llrp_proto
 from sllurp.llrp import LLRPMessage
 
+from rfid_drivers.llrp.capabilities import Capabilities, RfMode
+from rfid_drivers.llrp.encoding import custom
 from rfid_drivers.llrp.framing import HEADER_BYTES, encode_frame
-from rfid_drivers.llrp.options import LlrpOptions
 from rfid_drivers.llrp.parameters import IMPINJ, LlrpDecodeError
-from rfid_drivers.llrp.rospec import ROSPEC_ID, power_index
+from rfid_drivers.llrp.reader_config import ZEBRA
 
 _IMPINJ_LINK_MONITOR = 38
 _LINK_MONITOR = struct.Struct("!HH")
 _LINK_DOWN_AFTER_KEEPALIVES = 3
+_AUTONOMOUS_STATE = 101
+_KEEP_THE_REST = b"\x00"
+"""SET_READER_CONFIG without ResetToFactoryDefault."""
 _LONGEST_DECODED = 1 << 16
 """Real capabilities take 2 to 10 kB, and sllurp's time grows with the square of the length."""
 
@@ -35,25 +38,6 @@ WANTED_EVENTS = {
 }
 """Which events the reader is to send (LLRP 1.0.1 section 16.2.7.5)."""
 
-_CONTENT = {
-    "EnableROSpecID": False,
-    "EnableSpecIndex": False,
-    "EnableInventoryParameterSpecID": False,
-    "EnableAntennaID": True,
-    "EnableChannelIndex": True,
-    "EnablePeakRSSI": True,
-    "EnableFirstSeenTimestamp": True,
-    "EnableLastSeenTimestamp": True,
-    "EnableTagSeenCount": True,
-    "EnableAccessSpecID": False,
-    "C1G2EPCMemorySelector": {"EnableCRC": False, "EnablePCBits": True},
-}
-_IMPINJ_CONTENT = {
-    "ImpinjEnableRFPhaseAngle": {"RFPhaseAngleMode": 1},
-    "ImpinjEnablePeakRSSI": {"PeakRSSIMode": 1},
-    "ImpinjEnableRFDopplerFrequency": {"RFDopplerFrequencyMode": 1},
-}
-
 
 def _encode_events_and_reports(parameter: dict[str, bool], _: object) -> bytes:
     return bytes([parameter["HoldEventsAndReportsUponReconnect"] << 7])
@@ -61,27 +45,6 @@ def _encode_events_and_reports(parameter: dict[str, bool], _: object) -> bytes:
 
 # sllurp 3.0.5 can only decode this parameter; without an encoder it would be left out without a word.
 llrp_proto.Param_struct["EventsAndReports"]["encode"] = _encode_events_and_reports
-
-
-@dataclass(frozen=True, slots=True)
-class Capabilities:
-    """What a reader told about itself (GET_READER_CAPABILITIES_RESPONSE)."""
-
-    manufacturer: int
-    """IANA private enterprise number."""
-    model: int
-    firmware: str
-    antennas: int
-    inputs: int
-    """GPI ports."""
-    max_rospecs: int
-    """How many ROSpecs it can hold; 0 = no limit."""
-    holding: bool
-    """It can hold events and reports while nobody is connected."""
-    power_table: tuple[tuple[int, int], ...]
-    """(index, hundredths of a dBm)."""
-    hop_table_id: int
-    """Of the first hop table; 0 where the reader does not hop."""
 
 
 def decode_capabilities(body: bytes) -> Capabilities:
@@ -96,6 +59,7 @@ def decode_capabilities(body: bytes) -> Capabilities:
         band = message.get("RegulatoryCapabilities", {}).get("UHFBandCapabilities", {})
         hop_tables = band.get("FrequencyInformation", {}).get("FrequencyHopTable", [])
         limits = message.get("LLRPCapabilities", {})
+        sensitivities = general.get("ReceiveSensitivityTableEntry", [])
         return Capabilities(
             manufacturer=general["DeviceManufacturerName"],
             model=general["ModelName"],
@@ -108,9 +72,24 @@ def decode_capabilities(body: bytes) -> Capabilities:
                 (entry["Index"], entry["TransmitPowerValue"]) for entry in band.get("TransmitPowerLevelTableEntry", [])
             ),
             hop_table_id=hop_tables[0]["HopTableId"] if hop_tables else 0,
+            sensitivity_table=tuple((one["Index"], one["ReceiveSensitivityValue"]) for one in sensitivities),
+            modes=_modes(band),
+            state_aware=limits.get("CanDoTagInventoryStateAwareSingulation", False),
+            max_filters=message.get("C1G2LLRPCapabilities", {}).get("MaxNumSelectFiltersPerQuery"),
         )
     except (KeyError, TypeError, AttributeError) as error:
         raise LlrpDecodeError(f"GET_READER_CAPABILITIES_RESPONSE is incomplete: {error!r}") from error
+
+
+def _modes(band: dict[str, Any]) -> tuple[RfMode, ...]:
+    """Entries of all C1G2UHFRFModeTables; sllurp gives a single table by itself, several as a list."""
+    tables = band.get("UHFC1G2RFModeTable", [])
+    tables = tables if isinstance(tables, list) else [tables]
+    return tuple(
+        RfMode(entry["ModeIdentifier"], entry["MinTari"], entry["MaxTari"])
+        for table in tables
+        for entry in table.get("UHFC1G2RFModeTableEntry", [])
+    )
 
 
 def _decode(name: str, body: bytes) -> dict[str, Any]:
@@ -162,6 +141,11 @@ def encode_inputs_config(count: int) -> bytes:
     return _encode("SET_READER_CONFIG", {"GPIPortCurrentState": ports})
 
 
+def encode_gpo_write(port: int, *, high: bool) -> bytes:
+    """Body of SET_READER_CONFIG: switch an output, counted from 1 (GPOWriteData, LLRP 1.0.1 section 16.2.6.14)."""
+    return struct.pack("!BHHHB", 0, 219, 7, port, high << 7)
+
+
 def encode_impinj_link_monitor_config() -> bytes:
     """Body of SET_READER_CONFIG: drop a client that acknowledges no keepalives.
 
@@ -172,64 +156,6 @@ def encode_impinj_link_monitor_config() -> bytes:
     return _encode("SET_READER_CONFIG", {"CustomParameter": [parameter]})
 
 
-def encode_rospec(options: LlrpOptions, capabilities: Capabilities, content: dict[str, Any]) -> bytes:
-    """Our ROSpec as an encoded parameter, which is also the body of ADD_ROSPEC.
-
-    It starts at once and never stops; a report comes every `report_every_n` tag reads. sllurp's own builder puts that
-    number into the AISpec's stop trigger, which restarts the radio each time; here it is in the report trigger.
-    """
-    inventory: dict[str, Any] = {"InventoryParameterSpecID": 1, "ProtocolID": 1}
-    antenna = _antenna_configuration(options, capabilities)
-    if antenna:
-        inventory["AntennaConfiguration"] = [{"AntennaID": 0, **antenna}]
-    rospec = {
-        "ROSpecID": ROSPEC_ID,
-        "Priority": 0,
-        "CurrentState": "Disabled",
-        "ROBoundarySpec": {
-            "ROSpecStartTrigger": {"ROSpecStartTriggerType": "Immediate"},
-            "ROSpecStopTrigger": {"ROSpecStopTriggerType": "Null", "DurationTriggerValue": 0},
-        },
-        "AISpec": [
-            {
-                "AntennaID": options.antennas or (0,),
-                "AISpecStopTrigger": {"AISpecStopTriggerType": "Null", "DurationTriggerValue": 0},
-                "InventoryParameterSpec": [inventory],
-            }
-        ],
-        "ROReportSpec": {
-            "ROReportTrigger": "Upon_N_Tags_Or_End_Of_AISpec",
-            "N": options.report_every_n,
-            "TagReportContentSelector": _CONTENT,
-            **content,
-        },
-    }
-    return _encode("ADD_ROSPEC", {"ROSpec": rospec})
-
-
-def impinj_report_content() -> dict[str, Any]:
-    """What Impinj readers are to report besides, as part of the ROReportSpec (they refuse it anywhere else)."""
-    return {"ImpinjTagReportContentSelector": _IMPINJ_CONTENT}
-
-
-def _antenna_configuration(options: LlrpOptions, capabilities: Capabilities) -> dict[str, Any]:
-    """AntennaConfiguration for what is configured, and nothing else: the reader's own settings stay."""
-    configuration: dict[str, Any] = {}
-    if options.tx_power_dbm is not None:
-        configuration["RFTransmitter"] = {
-            "HopTableId": capabilities.hop_table_id,
-            "ChannelIndex": 0 if capabilities.hop_table_id else 1,
-            "TransmitPower": power_index(capabilities.power_table, options.tx_power_dbm),
-        }
-    command: dict[str, Any] = {}
-    if options.mode_index is not None:
-        command["C1G2RFControl"] = {"ModeIndex": options.mode_index, "Tari": 0}
-    if options.session is not None or options.tag_population is not None:
-        command["C1G2SingulationControl"] = {
-            "Session": options.session or 0,
-            "TagPopulation": options.tag_population or 32,
-            "TagTransitTime": 0,
-        }
-    if command:
-        configuration["C1G2InventoryCommand"] = [{"TagInventoryStateAware": False, **command}]
-    return configuration
+def encode_zebra_autonomous_off_config() -> bytes:
+    """Body of SET_READER_CONFIG: end the mode in which a Zebra reader reads by itself (MotoAutonomousState)."""
+    return _KEEP_THE_REST + custom(ZEBRA, _AUTONOMOUS_STATE, b"\x00")

@@ -5,14 +5,20 @@ watches the clock and matches the answers, so that a script reads like the conve
 """
 
 import struct
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
 from dataclasses import dataclass
 
 from rfid_drivers.llrp import control
+from rfid_drivers.llrp.capabilities import Capabilities
 from rfid_drivers.llrp.notifications import Status
 from rfid_drivers.llrp.options import LlrpOptions
-from rfid_drivers.llrp.parameters import CUSTOM, IMPINJ, LlrpDecodeError
+from rfid_drivers.llrp.parameters import CUSTOM, LlrpDecodeError
+from rfid_drivers.llrp.profiles import PROFILES, Quirk, profile_for
+from rfid_drivers.llrp.radio_plan import Reader, droppable, make_plan, unsupported
+from rfid_drivers.llrp.reader_config import EVERYTHING, ReaderConfig, decode_reader_config
+from rfid_drivers.llrp.retreat import attempts, is_final, named_setting
 from rfid_drivers.llrp.rospec import ROSPEC_ID, InstalledSpec, SpecState, content_of, installed_specs
+from rfid_drivers.llrp.rospec_encoding import encode_rospec
 from rfid_gateway.driver import ReaderError
 
 _CUSTOM_FIXED_BYTES = 5
@@ -50,17 +56,22 @@ class Answer:
 class Settled:
     """What the set-up found and agreed."""
 
-    capabilities: control.Capabilities
+    capabilities: Capabilities
     holding: bool
     """The reader keeps its reports while we are away."""
     remarks: tuple[str, ...]
-    """What the reader refused and we can live without."""
+    """What the reader refused and we can live without: each names the setting, and what the reader said."""
+    identification: str | None = None
+    """MAC address (EUI-64) or EPC of the reader in upper-case hex; None where it does not tell."""
+    antennas_connected: tuple[int, ...] | None = None
+    """None where the reader does not tell."""
 
 
 Step = Request | AwaitStart
 Script = Generator[Step, Answer, Settled | None]
 
 _ENABLE_EVENTS_AND_REPORTS = Request("ENABLE_EVENTS_AND_REPORTS", 64, None)
+_GET_READER_CONFIG = Request("GET_READER_CONFIG", 2, 12, EVERYTHING)
 _GET_ROSPECS = Request("GET_ROSPECS", 26, 36)
 _CLOSE_CONNECTION = Request("CLOSE_CONNECTION", 14, 4)
 _IMPINJ_ENABLE_EXTENSIONS = Request(
@@ -104,32 +115,60 @@ def set_up(options: LlrpOptions) -> Generator[Step, Answer, Settled]:
         ReaderError: the reader refused something that is needed, or cannot do what is configured.
     """
     capabilities = yield from _get_capabilities(options)
-    remarks: list[str] = []
-    impinj = False
-    if capabilities.manufacturer == IMPINJ and options.impinj_extensions:
+    profile = PROFILES[options.profile] if options.profile else profile_for(capabilities.manufacturer)
+    remarks: dict[str, object] = {}
+    extended = options.impinj_extensions or Quirk.ENABLE_EXTENSIONS not in profile.quirks
+    if extended and Quirk.ENABLE_EXTENSIONS in profile.quirks:
         answer = yield _IMPINJ_ENABLE_EXTENSIONS
-        impinj = answer.status.ok
-        if not impinj:
-            remarks.append(f"Impinj extensions: {answer.status}")
-    wishes = _wishes(capabilities)
-    content = {}
-    if impinj:
-        wishes.append(("Impinj link monitor", control.encode_impinj_link_monitor_config()))
-        content = control.impinj_report_content()
+        extended = answer.status.ok
+        if not extended:
+            remarks["Impinj extensions"] = answer.status
+    config = yield from _get_config()
+    reader = Reader(capabilities, config, profile, extended)
+    make_plan(options, reader)  # what is configured wrongly shows before anything is changed
     yield from _needed(_set_config(control.encode_keepalive_config(options.keepalive_s)))
-    refused = yield from _configure(wishes)
-    remarks += [f"{subject}: {status}" for subject, status in refused.items()]
-    rospec = control.encode_rospec(options, capabilities, content)
+    refused = yield from _configure(_wishes(reader))
+    dropped = yield from _run_rospec(options, reader)
+    return Settled(
+        capabilities,
+        capabilities.holding and _HOLDING not in refused,
+        tuple(f"{subject}: {why}" for subject, why in (remarks | refused | dropped).items()),
+        config.identification,
+        config.antennas_connected,
+    )
+
+
+def _run_rospec(options: LlrpOptions, reader: Reader) -> Generator[Step, Answer, dict[str, object]]:
+    """See that our ROSpec runs, if need be without what the reader refuses.
+
+    Returns:
+        The settings that were left out, each with the reason.
+    """
+    missing = unsupported(options, reader)
+    trial = _Trial(options, reader, frozenset(missing))
     installed = yield from _get_rospecs()
-    if any(spec.content == content_of(rospec) and spec.state == SpecState.ACTIVE for spec in installed):
+    adopted = trial.among(installed)
+    if adopted is not None:
         yield _ENABLE_EVENTS_AND_REPORTS
-    else:
-        yield from _make_room(installed, capabilities.max_rospecs)
-        yield from _install(rospec)
-    return Settled(capabilities, capabilities.holding and _HOLDING not in refused, tuple(remarks))
+        return {**missing, **dict.fromkeys(adopted, "refused when the reader was set up")}
+    yield from _make_room(installed, reader.capabilities.max_rospecs)
+    dropped = yield from _install(trial)
+    yield _ENABLE_EVENTS_AND_REPORTS
+    if options.start_trigger is None:
+        yield from _see_it_start()
+    return {**missing, **dropped}
 
 
-def _get_capabilities(options: LlrpOptions) -> Generator[Step, Answer, control.Capabilities]:
+def _get_config() -> Generator[Step, Answer, ReaderConfig]:
+    """Ask what the reader is set to; nothing is known of one that refuses to tell or cannot be understood."""
+    answer = yield _GET_READER_CONFIG
+    try:
+        return decode_reader_config(answer.body)
+    except LlrpDecodeError:
+        return ReaderConfig()
+
+
+def _get_capabilities(options: LlrpOptions) -> Generator[Step, Answer, Capabilities]:
     body = control.encode_capabilities_request()
     answer = yield from _needed(Request("GET_READER_CAPABILITIES", 1, 11, body))
     try:
@@ -149,23 +188,28 @@ def _needed(request: Request) -> Generator[Step, Answer, Answer]:
     return answer
 
 
-def _wishes(capabilities: control.Capabilities) -> list[tuple[str, bytes]]:
+def _wishes(reader: Reader) -> list[tuple[str, bytes]]:
     """What the reader should do, but need not: subject and SET_READER_CONFIG."""
+    capabilities = reader.capabilities
     wishes = [("event notifications", control.encode_events_config())]
     if capabilities.inputs:
         wishes.append(("inputs", control.encode_inputs_config(capabilities.inputs)))
     if capabilities.holding:
         wishes.append((_HOLDING, control.encode_holding_config()))
+    if Quirk.LINK_MONITOR in reader.profile.quirks and reader.extended:
+        wishes.append(("Impinj link monitor", control.encode_impinj_link_monitor_config()))
+    if Quirk.AUTONOMOUS_MODE_OFF in reader.profile.quirks and reader.config.autonomous:
+        wishes.append(("end of the autonomous mode", control.encode_zebra_autonomous_off_config()))
     return wishes
 
 
-def _configure(wishes: list[tuple[str, bytes]]) -> Generator[Step, Answer, dict[str, Status]]:
+def _configure(wishes: list[tuple[str, bytes]]) -> Generator[Step, Answer, dict[str, object]]:
     """Configure the reader, one SET_READER_CONFIG per subject, so that one refusal spoils nothing else.
 
     Returns:
         What was refused, by subject.
     """
-    refused = {}
+    refused: dict[str, object] = {}
     for subject, body in wishes:
         answer = yield _set_config(body)
         if not answer.status.ok:
@@ -197,11 +241,77 @@ def _make_room(installed: list[InstalledSpec], max_rospecs: int) -> Generator[St
             yield _disable(spec.rospec_id)
 
 
-def _install(rospec: bytes) -> Generator[Step, Answer, None]:
+class _Trial:
+    """Builds our ROSpec with and without settings. Owner: the set-up; nothing in it changes."""
+
+    def __init__(self, options: LlrpOptions, reader: Reader, missing: frozenset[str]) -> None:
+        self.droppable = tuple(one for one in droppable(options, reader) if one not in missing)
+        self._options = options
+        self._reader = reader
+        self._missing = missing
+
+    def rospec(self, without: Iterable[str]) -> bytes:
+        """Encode it without these settings, and those that the reader has not."""
+        plan = make_plan(self._options, self._reader, self._missing.union(without))
+        return encode_rospec(self._options, plan, self._reader.profile)
+
+    def among(self, installed: list[InstalledSpec]) -> frozenset[str] | None:
+        """Find ours among the reader's: None, or the settings without which it runs there already."""
+        live = {SpecState.ACTIVE, SpecState.INACTIVE} if self._options.start_trigger else {SpecState.ACTIVE}
+        running = {spec.content for spec in installed if spec.state in live}
+        if not running:
+            return None
+        choices = (frozenset[str](), *attempts(self.droppable))
+        return next((one for one in choices if content_of(self.rospec(one)) in running), None)
+
+
+def _install(trial: _Trial) -> Generator[Step, Answer, dict[str, object]]:
+    """Add and enable our ROSpec, if need be without settings that the reader names or that turn out to be refused.
+
+    Returns:
+        The settings that were left out, each with what the reader said.
+
+    Raises:
+        ReaderError: the reader refuses it whatever is left out, or names what must not be left out.
+    """
+    dropped: dict[str, object] = {}
+    refusal = first = yield from _add(trial.rospec(()))
+    while refusal:
+        remaining = [one for one in trial.droppable if one not in dropped]
+        named = None if is_final(refusal.status.fault) else named_setting(refusal.status.fault, remaining)
+        if named is None:
+            break
+        dropped[named] = refusal.status
+        refusal = yield from _add(trial.rospec(dropped))
+    if refusal is None:
+        return dropped
+    if not is_final(refusal.status.fault):
+        for more in attempts(remaining):
+            if (yield from _add(trial.rospec({*dropped, *more}))) is None:
+                return {**dropped, **dict.fromkeys(sorted(more), refusal.status)}
+    assert first is not None
+    raise ReaderError(f"the reader refused {first.name}: {first.status}")
+
+
+@dataclass(frozen=True, slots=True)
+class _Refusal:
+    """A request that was refused, and why."""
+
+    name: str
+    status: Status
+
+
+def _add(rospec: bytes) -> Generator[Step, Answer, _Refusal | None]:
+    """Add and enable our ROSpec in place of what there was of it; None if all went well."""
     yield _delete()  # refused where there is none
-    yield from _needed(Request("ADD_ROSPEC", 20, 30, rospec))
-    yield from _needed(_enable())
-    yield _ENABLE_EVENTS_AND_REPORTS
+    for request in (Request("ADD_ROSPEC", 20, 30, rospec), _enable()):
+        answer = yield request
+        if not answer.status.ok:
+            return _Refusal(request.name, answer.status)
+    return None
+
+
+def _see_it_start() -> Generator[Step, Answer, None]:
     answer = yield AwaitStart()
     if answer.status.ok:
         return

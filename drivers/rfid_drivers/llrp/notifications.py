@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Literal
 
+from rfid_drivers.llrp.fault import NOWHERE, Fault, decode_fault
 from rfid_drivers.llrp.parameters import LlrpDecodeError, Parameter, unpack, walk
 
 _BYTE = struct.Struct("!B")
@@ -189,6 +190,8 @@ class Status:
     """The reader's own words; often empty."""
     where: str
     """Which field or parameter the reader refused; empty where it does not say."""
+    fault: Fault = NOWHERE
+    """The same, for programs."""
 
     @property
     def ok(self) -> bool:
@@ -213,7 +216,7 @@ def decode_status(body: bytes, start: int = 0) -> Status:
             if end > len(parameter.body):
                 raise LlrpDecodeError(f"LLRPStatus: description of {length} bytes overruns the parameter")
             text = parameter.body[_STATUS.size : end].decode("utf-8", "replace").strip("\x00 ")
-            return Status(code, text, _refused_part(parameter.body, end))
+            return Status(code, text, _refused_part(parameter.body, end), decode_fault(parameter.body, end))
     raise LlrpDecodeError("an answer without LLRPStatus (287)")
 
 

@@ -106,7 +106,8 @@ class LlrpOptions(RadioOptions):
             raise ValueError(f"antenna_settings is for antenna {unread[0]}, which antennas does not name")
         if (self.start_trigger is None) != (self.stop_trigger is None):
             raise ValueError("start_trigger and stop_trigger belong together: reading would never end, or never begin")
-        for radio in (self, *self.antenna_settings.values()):
+        radios: tuple[RadioOptions, ...] = (self, *self.antenna_settings.values())
+        for radio in radios:
             mode = radio.impinj_search_mode or self.impinj_search_mode
             session = self.session if radio.session is None else radio.session
             if mode == "tag_focus" and session != 1:

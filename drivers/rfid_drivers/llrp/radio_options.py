@@ -21,7 +21,7 @@ class TagFilter(DriverOptions):
         default=None,
         ge=0,
         le=65535,
-        description="First bit of the bank that is compared; None for the first of the EPC itself (32), else of the bank",
+        description="First bit of the bank that is compared; None for the first of the EPC itself, else of the bank",
     )
     action: Literal["include", "exclude"] = Field(default="include", description="What happens to tags that match")
 

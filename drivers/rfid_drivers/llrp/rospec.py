@@ -1,11 +1,10 @@
-"""ROSpecs in the reader: which there are, which is ours, and which step of its power table to ask for."""
+"""ROSpecs in the reader: which there are, and which is ours."""
 
 import struct
 from dataclasses import dataclass
 from enum import IntEnum
 
 from rfid_drivers.llrp.parameters import TLV_HEADER, unpack, walk
-from rfid_gateway.driver import ReaderError
 
 ROSPEC_ID = 1380
 """Ours. Not 1, which half of all other LLRP programs use, so that theirs is never taken for ours."""
@@ -54,23 +53,3 @@ def content_of(rospec: bytes) -> bytes:
 
 def _without_state(body: bytes) -> bytes:
     return body[:_STATE_OFFSET] + body[_STATE_OFFSET + 1 :]
-
-
-def power_index(table: tuple[tuple[int, int], ...], dbm: float) -> int:
-    """Choose the entry of a reader's TransmitPowerLevelTable: the highest that is not above `dbm`.
-
-    Args:
-        table: (index, hundredths of a dBm). Indexes may have gaps (an R420 counts to 81, others to 193).
-        dbm: what the configuration asks for.
-
-    Raises:
-        ReaderError: the reader cannot transmit as weakly as that, or gave no table. Never is more power than asked
-            for the answer: index 0 would mean the maximum to some readers.
-    """
-    if not table:
-        raise ReaderError("tx_power_dbm is set, but this reader tells no power table; leave the option out")
-    possible = [(power, index) for index, power in table if power <= round(dbm * 100)]
-    if not possible:
-        lowest = min(power for _, power in table) / 100
-        raise ReaderError(f"tx_power_dbm = {dbm:g} is below what this reader can do; its lowest is {lowest:g} dBm")
-    return max(possible)[1]
