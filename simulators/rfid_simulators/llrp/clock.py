@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from rfid_simulators.llrp.wire import ParameterType, tlv
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class ReaderClock:
-    """What the reader's clock shows at a moment of world time.
+    """What the reader's clock shows at a moment of world time. Owned by the reader, which alone sets it.
 
     All times are integer microseconds; world time counts from when the world began.
     """
@@ -15,11 +15,19 @@ class ReaderClock:
     world_began: int
     """True UTC at which the world began."""
     offset_us: int = 0
-    """How much the reader's clock is ahead at the beginning: minus 26 years for a reader in the year 2000."""
+    """How much the reader's clock is ahead, but for the drift: minus 26 years for a reader in the year 2000."""
     drift_ppm: int = 0
     """How much too fast it goes."""
     has_utc: bool = True
     """A reader without UTC counts from its own start, which was `offset_us` before the world began."""
+
+    def step(self, by_us: int) -> None:
+        """Set the clock forward, or back by a negative number."""
+        self.offset_us += by_us
+
+    def set(self, shown: int, now: int) -> None:
+        """Let the clock show a time of its own at world time `now`."""
+        self.step(shown - self.shows(now))
 
     def shows(self, now: int) -> int:
         """Return the reader's time at world time `now`."""

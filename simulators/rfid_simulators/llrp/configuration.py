@@ -6,6 +6,7 @@ Source: LLRP 1.0.1 12.2 (reader configuration), 16.2.6 (encodings). Factory valu
 import struct
 from binascii import crc32
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from rfid_simulators.llrp.events import NotificationType
 from rfid_simulators.llrp.grammar import Element
@@ -53,6 +54,16 @@ class Configuration:
     """Hold events and reports after a new connection until the client asks for them."""
     link_monitor: int
     """Unanswered keepalives after which the reader gives its client up; 0 means never (Impinj)."""
+
+
+class OutputChange(NamedTuple):
+    """An output that a client has switched: a stack light, a horn."""
+
+    at: int
+    """Microseconds since the world began."""
+    port: int
+    """Counted from 1."""
+    high: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +140,12 @@ def changed(now: Configuration, request: Element, profile: ReaderProfile) -> Con
         hold=bool(hold.fields[0] & 0x80) if hold else result.hold,
         link_monitor=link_monitor_threshold(request, result.link_monitor),
     )
+
+
+def output_changes(before: Configuration, after: Configuration, at: int) -> list[OutputChange]:
+    """Return what outputs were switched from one configuration to the next."""
+    ports = enumerate(zip(before.gpos, after.gpos, strict=True), 1)
+    return [OutputChange(at, port, high) for port, (was_high, high) in ports if was_high != high]
 
 
 def _events(now: frozenset[int], spec: Element | None) -> frozenset[int]:

@@ -114,7 +114,10 @@ class Outgoing:
 
     def keep(self, tags: list[bytes], at: int) -> None:
         """Let tags wait in the reader for the client to ask."""
+        was_overflowed = self._buffer.overflowed
         self.counters.lost_tags += self._buffer.put(tags)
+        if self._buffer.overflowed and not was_overflowed and not self._holding:
+            self.notify(events.report_buffer_overflow(), at)
         percent = self._buffer.new_warning()
         if percent is not None:
             warning = events.report_buffer_level(percent)

@@ -63,6 +63,8 @@ class ReaderProfile:
     accepts_impinj_extensions: bool
     highest_version: int = LLRP_1_0_1
     """The protocol version up to which the reader negotiates; 1.0.1 knows no negotiation."""
+    celsius: int = 47
+    """Temperature in the reader, which only Impinj's extensions ask for."""
     leaves_unchanged_out: bool = False
     """Whether reports lack what is as in the tag before (LLRP 1.0.1 14.2.3)."""
 

@@ -4,6 +4,7 @@ Sources: LLRP 1.0.1 chapters 9 to 13 and 16, 20.1 (connections); LLRP 1.1 9.1 (v
 microseconds since the world began; the reader's own clock, which may be wrong, is a `ReaderClock`.
 """
 
+from collections import deque
 from collections.abc import Callable, Collection
 
 from rfid_simulators.llrp import events, vendor
@@ -12,10 +13,12 @@ from rfid_simulators.llrp.capabilities import encode_capabilities
 from rfid_simulators.llrp.clock import ReaderClock
 from rfid_simulators.llrp.configuration import (
     Configuration,
+    OutputChange,
     Surroundings,
     changed,
     encode_configuration,
     factory_configuration,
+    output_changes,
 )
 from rfid_simulators.llrp.events import ConnectionAttempt, NotificationType
 from rfid_simulators.llrp.grammar import Element, parse_request
@@ -33,6 +36,7 @@ from rfid_simulators.llrp.wire import ParameterType as P
 Handler = Callable[[Element, int], bytes]
 """Does what a request says at that world time and returns the response's body; raises RequestError."""
 
+_MOST_OUTPUT_CHANGES = 1000
 _NEGOTIATION = (M.GET_SUPPORTED_VERSION_RESPONSE, M.SET_PROTOCOL_VERSION_RESPONSE)
 """These and their requests are in version 1.1 always."""
 _REFUSES_MESSAGE = (StatusCode.M_UNSUPPORTED_MESSAGE, StatusCode.M_UNSUPPORTED_VERSION)
@@ -58,6 +62,8 @@ class SimulatedReader:
         self._profile = profile
         self._sources = sources
         self._antennas = frozenset(range(1, profile.antennas + 1)) if connected is None else connected
+        self._clock = clock
+        self._output_changes: deque[OutputChange] = deque(maxlen=_MOST_OUTPUT_CHANGES)
         self._gpis_high = [False] * profile.gpis
         self._configuration = factory_configuration(profile)
         unchanged = UnchangedFilter() if profile.leaves_unchanged_out else None
@@ -74,6 +80,16 @@ class SimulatedReader:
     def configuration(self) -> Configuration:
         """What the reader is set to, for tests that ask what a client has set."""
         return self._configuration
+
+    @property
+    def outputs(self) -> tuple[bool, ...]:
+        """Which outputs are high; the first one is port 1."""
+        return self._configuration.gpos
+
+    @property
+    def output_changes(self) -> tuple[OutputChange, ...]:
+        """How clients have switched the outputs, the last 1000 times."""
+        return tuple(self._output_changes)
 
     @property
     def counters(self) -> Counters:
@@ -146,6 +162,18 @@ class SimulatedReader:
             self._antennas ^= {antenna_id}
             event = events.antenna(antenna_id, connected=connected)
             self._outgoing.happened(NotificationType.ANTENNA, event, now)
+        return self._outgoing.take()
+
+    def step_clock(self, by_us: int, now: int) -> list[bytes]:
+        """Set the reader's own clock forward, or back by a negative number."""
+        self._advance(now)
+        self._clock.step(by_us)
+        return self._outgoing.take()
+
+    def notify(self, event: bytes, now: int) -> list[bytes]:
+        """Let the reader tell an event, encoded by `events`, whether the client has switched it on or not."""
+        self._advance(now)
+        self._outgoing.notify(event, now)
         return self._outgoing.take()
 
     def _start_session(self, now: int) -> None:
@@ -240,11 +268,13 @@ class SimulatedReader:
     def _get_config(self, request: Element, _now: int) -> bytes:
         connected = tuple(antenna in self._antennas for antenna in range(1, self._profile.antennas + 1))
         around = Surroundings(connected, tuple(self._gpis_high))
-        return encode_configuration(self._configuration, around, self._profile, request)
+        body = encode_configuration(self._configuration, around, self._profile, request)
+        return body + vendor.requested_configuration(request, self._profile.celsius, self._configuration.link_monitor)
 
     def _set_config(self, request: Element, now: int) -> bytes:
         before = self._configuration
         self._configuration = changed(before, request, self._profile)
+        self._output_changes.extend(output_changes(before, self._configuration, now))
         self._outgoing.events_on = self._configuration.events
         if self._configuration.keepalive_us != before.keepalive_us:
             self._keepalive_due = now + self._configuration.keepalive_us

@@ -14,6 +14,7 @@ from typing import Self, TypeVar
 from rfid_gateway.clock import Clock, SystemClock
 from rfid_simulators.faults import Fault, FaultyLine, RefuseAsBusy, SilentHang
 from rfid_simulators.llrp.clock import ReaderClock
+from rfid_simulators.llrp.configuration import OutputChange
 from rfid_simulators.llrp.events import ConnectionAttempt
 from rfid_simulators.llrp.inventory import Sources
 from rfid_simulators.llrp.link import ClientLink
@@ -146,6 +147,24 @@ class LlrpReaderServer:
     def set_antenna(self, antenna_id: int, *, connected: bool) -> None:
         """Plug an antenna in or pull it out."""
         self._order(lambda: self._carry(self._reader.set_antenna(antenna_id, self._now(), connected=connected)))
+
+    def step_clock(self, by_us: int) -> None:
+        """Set the reader's own clock forward, or back by a negative number, while it is connected or not."""
+        self._order(lambda: self._carry(self._reader.step_clock(by_us, self._now())))
+
+    def notify(self, event: bytes) -> None:
+        """Let the reader tell its client an event, encoded by `events`, such as a report buffer's fill."""
+        self._order(lambda: self._carry(self._reader.notify(event, self._now())))
+
+    @property
+    def outputs(self) -> tuple[bool, ...]:
+        """Which outputs are high; the first one is port 1."""
+        return self._reader.outputs
+
+    @property
+    def output_changes(self) -> tuple[OutputChange, ...]:
+        """How clients have switched the outputs, the last 1000 times; in world time."""
+        return self._order(lambda: self._reader.output_changes)
 
     def _order(self, work: Callable[[], _T]) -> _T:
         done: Future[_T] = Future()

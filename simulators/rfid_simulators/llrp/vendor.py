@@ -3,14 +3,17 @@
 Facts as used by clients in the field: IMPINJ_ENABLE_EXTENSIONS first, then Custom parameters of vendor 25882.
 """
 
+import struct
 from dataclasses import dataclass
 
 from rfid_simulators.llrp.grammar import Element
 from rfid_simulators.llrp.status import RequestError, StatusCode, bad_parameter_field
-from rfid_simulators.llrp.wire import CUSTOM, IMPINJ
+from rfid_simulators.llrp.wire import CUSTOM, IMPINJ, custom
 
 ENABLE_EXTENSIONS = 21
 ENABLE_EXTENSIONS_RESPONSE = 22
+REQUESTED_DATA = 21
+READER_TEMPERATURE = 37
 LINK_MONITOR = 38
 TAG_REPORT_CONTENT_SELECTOR = 50
 SERIALIZED_TID = 55
@@ -22,6 +25,9 @@ _ENABLE_LENGTH = 14
 """Bytes of a Custom header and a 16-bit mode."""
 _LINK_MONITOR_LENGTH = 4
 """Bytes of a mode and a threshold."""
+
+_ASKS_EVERYTHING, _ASKS_TEMPERATURE, _ASKS_LINK_MONITOR = 2000, 2004, 2005
+"""Values of ImpinjRequestedData that ask for configuration."""
 
 _ENABLES = {51: SERIALIZED_TID, 52: RF_PHASE_ANGLE, 53: PEAK_RSSI, 67: RF_DOPPLER_FREQUENCY}
 """Parameter within ImpinjTagReportContentSelector -> parameter of a tag report that it switches on."""
@@ -88,6 +94,17 @@ def _selected(data: bytes) -> set[int]:
             chosen.add(_ENABLES[subtype])
         at += length
     return chosen
+
+
+def requested_configuration(request: Element, celsius: int, link_monitor: int) -> bytes:
+    """Encode what ImpinjRequestedData parameters of a GET_READER_CONFIG ask for; what is not known is left out."""
+    answers = {
+        _ASKS_TEMPERATURE: custom(IMPINJ, READER_TEMPERATURE, struct.pack("!h", celsius)),
+        _ASKS_LINK_MONITOR: custom(IMPINJ, LINK_MONITOR, struct.pack("!HH", link_monitor > 0, link_monitor)),
+    }
+    asked = {one.data[:4] for one in extensions(request) if one.subtype == REQUESTED_DATA}
+    everything = _ASKS_EVERYTHING.to_bytes(4, "big") in asked
+    return b"".join(data for kind, data in answers.items() if everything or kind.to_bytes(4, "big") in asked)
 
 
 def link_monitor_threshold(request: Element, before: int) -> int:
