@@ -13,8 +13,7 @@ from sllurp.llrp import LLRPMessage
 from rfid_drivers.llrp.capabilities import Capabilities, RfMode
 from rfid_drivers.llrp.encoding import custom
 from rfid_drivers.llrp.framing import HEADER_BYTES, encode_frame
-from rfid_drivers.llrp.parameters import IMPINJ, LlrpDecodeError
-from rfid_drivers.llrp.reader_config import ZEBRA
+from rfid_drivers.llrp.parameters import IMPINJ, ZEBRA, LlrpDecodeError
 
 _IMPINJ_LINK_MONITOR = 38
 _LINK_MONITOR = struct.Struct("!HH")

@@ -22,6 +22,7 @@ _CACHED_COUNTS = 16
 _MOST_CACHED_TAGS = 128
 """Masks for longer reports are made anew each time: they would take megabytes, and cost little beside the tags."""
 _PHASE_STEPS = 4096
+_HALF_TURN_STEPS = 1 << 15
 _PHASES = tuple(step * math.tau / _PHASE_STEPS for step in range(_PHASE_STEPS))
 
 
@@ -55,7 +56,7 @@ _SOURCES: dict[str, tuple[str, ...]] = {
     "peak_rssi": ("rssi_centi_dbm", "rssi_dbm"),
     "tag_seen_count": ("tag_seen_count",),
     "pc": ("pc",),
-    "phase": ("phase",),
+    "phase": ("phase", "half_turn_phase"),
     "doppler": ("doppler",),
     "channel": ("channel",),
     "tid": ("tid",),
@@ -76,11 +77,13 @@ _CONVERSIONS: dict[str, Callable[[Any], Any]] = {
     "rssi_centi_dbm": lambda hundredths: hundredths / 100,
     "rssi_dbm": float,
     "phase": lambda steps: _PHASES[steps % _PHASE_STEPS],
+    "half_turn_phase": lambda steps: steps * math.pi / _HALF_TURN_STEPS % math.tau,
     "doppler": lambda sixteenths: sixteenths / 16,
     "tid": _HEX.__getitem__,
     "epc": _HEX.__getitem__,
 }
-"""Value on the wire -> value in TagRead (Impinj: phase in 4096ths of a turn, Doppler in 16ths of a hertz)."""
+"""Value on the wire -> value in TagRead (Impinj: phase in 4096ths of a turn, Doppler in 16ths of a hertz; Zebra: phase in 32768ths
+of half a turn, with a sign)."""
 
 
 class Layout:

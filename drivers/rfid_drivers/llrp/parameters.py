@@ -8,6 +8,8 @@ CUSTOM = 1023
 """Parameter type and message type of vendors' extensions."""
 IMPINJ = 25882
 """IANA private enterprise number of Impinj, the vendor field of its extensions."""
+ZEBRA = 161
+"""The same of Motorola, whose readers Zebra makes now."""
 
 TLV_HEADER = struct.Struct("!HH")
 

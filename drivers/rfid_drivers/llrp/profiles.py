@@ -13,8 +13,7 @@ from enum import StrEnum
 from typing import Literal, get_args
 
 from rfid_drivers.llrp.encoding import custom
-from rfid_drivers.llrp.parameters import IMPINJ
-from rfid_drivers.llrp.reader_config import ZEBRA
+from rfid_drivers.llrp.parameters import IMPINJ, ZEBRA
 
 Content = Literal["phase", "doppler", "peak_rssi", "tid"]
 """What a reader can tell of a tag beyond the standard."""

@@ -7,10 +7,7 @@ import struct
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from rfid_drivers.llrp.parameters import CUSTOM, LlrpDecodeError, Parameter, unpack, walk
-
-ZEBRA = 161
-"""IANA private enterprise number of Motorola, whose readers Zebra makes now."""
+from rfid_drivers.llrp.parameters import CUSTOM, ZEBRA, LlrpDecodeError, Parameter, unpack, walk
 
 _IDENTIFICATION, _ANTENNA_PROPERTIES, _ANTENNA_CONFIGURATION = 218, 221, 222
 _RF_TRANSMITTER, _INVENTORY_COMMAND, _RF_CONTROL, _SINGULATION_CONTROL = 224, 330, 335, 336

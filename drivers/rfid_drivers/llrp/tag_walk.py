@@ -3,7 +3,7 @@
 import struct
 from typing import NamedTuple
 
-from rfid_drivers.llrp.parameters import CUSTOM, IMPINJ, TLV_HEADER, LlrpDecodeError
+from rfid_drivers.llrp.parameters import CUSTOM, IMPINJ, ZEBRA, TLV_HEADER, LlrpDecodeError
 
 EPC_DATA = 241
 TAG_REPORT_DATA = 240
@@ -34,8 +34,13 @@ _TV: dict[int, tuple[int, str, str]] = {
 }
 """TV parameters of a tag: type -> bytes, struct format where we use the value, name."""
 
-_IMPINJ_VALUES = {56: ("H", "phase"), 57: ("h", "rssi_centi_dbm"), 68: ("h", "doppler")}
-"""Two-byte values of Impinj's custom parameters: subtype -> struct format, name."""
+_CUSTOM_VALUES = {
+    (IMPINJ, 56): ("H", "phase"),
+    (IMPINJ, 57): ("h", "rssi_centi_dbm"),
+    (IMPINJ, 68): ("h", "doppler"),
+    (ZEBRA, 709): ("h", "half_turn_phase"),
+}
+"""Two-byte values of vendors' custom parameters: vendor and subtype -> struct format, name."""
 _IMPINJ_SERIALIZED_TID = 55
 
 _LATEST_TOP_BYTE = 0x01
@@ -135,19 +140,19 @@ class TagWalk:
         self.epc_bits = bits
 
     def _custom(self, at: int, length: int) -> None:
-        """Impinj's extensions of a tag; those of others are skipped by their length."""
+        """The extensions of a tag that we know; all others are skipped by their length."""
         if length < _CUSTOM_HEADER.size:
             raise LlrpDecodeError(f"byte {at}: custom parameter of {length} bytes, expected at least 12")
         _, _, vendor, subtype = _CUSTOM_HEADER.unpack_from(self.tag, at)
         self._pin(at, _CUSTOM_HEADER.size)
         size = length - _CUSTOM_HEADER.size
-        if vendor != IMPINJ or size < _SHORT.size:
+        if size < _SHORT.size:
             return
         value = at + _CUSTOM_HEADER.size
-        if subtype in _IMPINJ_VALUES:
-            form, name = _IMPINJ_VALUES[subtype]
+        if (vendor, subtype) in _CUSTOM_VALUES:
+            form, name = _CUSTOM_VALUES[vendor, subtype]
             self.values[name] = Value(value, form)
-        elif subtype == _IMPINJ_SERIALIZED_TID:
+        elif (vendor, subtype) == (IMPINJ, _IMPINJ_SERIALIZED_TID):
             (words,) = _SHORT.unpack_from(self.tag, value)
             if words * 2 > size - _SHORT.size:
                 raise LlrpDecodeError(f"byte {value}: TID of {words} words in {size - _SHORT.size} bytes")
