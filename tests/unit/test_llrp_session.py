@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rfid_drivers.llrp.events import HealthChanged, InventoryRuns, ReadsArrived, Remark, Skipped
+from rfid_drivers.llrp.events import Alert, HealthChanged, InventoryRuns, ReadsArrived, Remark, Skipped
 from rfid_drivers.llrp.framing import FramingLostError
 from rfid_drivers.llrp.notifications import InputChanged
 from rfid_drivers.llrp.options import LlrpOptions
@@ -39,8 +39,11 @@ from tests.llrp_messages import (
     usual_tag,
 )
 
-SET_UP = [1, 2, 3, 3, 26, 21, 20, 24, 64, 22]
+GATHER = [2, 60]
+"""Types of the last requests: how the reader is, and what it holds."""
+SET_UP = [1, 2, 3, 3, 26, 21, 20, 24, 64, 22, *GATHER]
 """Types of the requests to a plain reader that does not tell when its ROSpec starts."""
+STARTED_BY_ITSELF = [kind for kind in SET_UP if kind != 22]
 
 
 def capable(encoded: bytes) -> Answers:
@@ -135,14 +138,14 @@ def test_a_reader_that_says_it_started_is_not_started_again() -> None:
     dialogue = Dialogue()
     dialogue.feed(greeting())
     dialogue.feed(rospec_event(0, ROSPEC_ID))
-    assert dialogue.types == SET_UP[:-1]
+    assert dialogue.types == STARTED_BY_ITSELF
     assert isinstance(dialogue.events[-1], InventoryRuns)
 
 
 def test_a_start_that_is_told_before_the_answer_to_enable_counts() -> None:
     dialogue = Dialogue(answers={24: lambda request: rospec_event(0, ROSPEC_ID) + ok(request)})
     dialogue.feed(greeting())
-    assert dialogue.types == SET_UP[:-1]
+    assert dialogue.types == STARTED_BY_ITSELF
     assert isinstance(dialogue.events[-1], InventoryRuns)
 
 
@@ -162,7 +165,7 @@ def test_a_rospec_that_does_not_start_is_an_error() -> None:
 def test_our_own_running_rospec_is_adopted_untouched() -> None:
     dialogue = Dialogue(answers={26: rospecs((OURS, 2))})
     dialogue.feed(greeting())
-    assert dialogue.types == [1, 2, 3, 3, 26, 64]
+    assert dialogue.types == [1, 2, 3, 3, 26, 64, *GATHER]
     assert isinstance(dialogue.events[-1], InventoryRuns)
 
 
@@ -286,7 +289,7 @@ def test_one_byte_at_a_time_leads_to_the_same_session() -> None:
     dialogue = Dialogue()
     for byte in greeting() + rospec_event(0, ROSPEC_ID) + message(61, usual_tag()):
         dialogue.feed(bytes([byte]))
-    assert dialogue.types == SET_UP[:-1]
+    assert dialogue.types == STARTED_BY_ITSELF
     assert isinstance(dialogue.events[-1], ReadsArrived)
 
 
@@ -410,11 +413,13 @@ def test_a_filling_buffer_is_fetched() -> None:
     assert dialogue.types[-1] == 60
 
 
-def test_another_clients_attempt_is_remarked_and_harmless() -> None:
+def test_another_clients_attempt_is_an_alert_and_harmless() -> None:
     dialogue = Dialogue().run()
     dialogue.feed(greeting(4))
     dialogue.wait(0)
-    assert isinstance(dialogue.events[-1], Remark)
+    alert = dialogue.events[-1]
+    assert isinstance(alert, Alert)
+    assert alert.kind == "rival_client"
 
 
 @pytest.mark.parametrize("change", [1, 2])
@@ -489,7 +494,7 @@ def test_a_reader_that_holds_reports_goes_on_reading() -> None:
     dialogue = Dialogue(answers=capable(capabilities(holding=True))).run()
     dialogue.session.close(dialogue.now)
     dialogue.converse()
-    assert dialogue.types[-2:] == [22, 14]
+    assert dialogue.types[-3:] == [*GATHER, 14]
     assert not dialogue.session.left
     dialogue.wait(LINGER_US)
     assert dialogue.session.left

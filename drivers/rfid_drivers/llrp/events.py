@@ -21,13 +21,30 @@ class InventoryRuns:
     """The reader is set up and reads."""
 
     settled: Settled
+    antennas: tuple[int, ...] | None = None
+    """As in ReaderStatus."""
+    temperature: float | None = None
+    """As in ReaderStatus."""
 
 
 @dataclass(frozen=True, slots=True)
 class HealthChanged:
-    """While the inventory runs: what is wrong now; nothing means all well again."""
+    """While the inventory runs: how the reader is now."""
 
     problems: tuple[str, ...]
+    """What is wrong; nothing means all well again."""
+    antennas: tuple[int, ...] | None = None
+    """As in ReaderStatus."""
+    temperature: float | None = None
+    """As in ReaderStatus."""
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """As ReaderAlert, not counted yet."""
+
+    kind: str
+    detail: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,4 +62,4 @@ class Remark:
     text: str
 
 
-SessionEvent = ReadsArrived | InputChanged | InventoryRuns | HealthChanged | Skipped | Remark
+SessionEvent = ReadsArrived | InputChanged | InventoryRuns | HealthChanged | Alert | Skipped | Remark

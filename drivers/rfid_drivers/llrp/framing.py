@@ -12,7 +12,8 @@ MAX_MESSAGE_BYTES = 4 << 20
 """Far above any real report (a thousand tags make 80 kB) and far below what hurts a small PC."""
 
 LLRP_1_0_1 = 1
-"""The version field of every message that we send."""
+LLRP_1_1 = 2
+"""The version field of a message's header."""
 
 _HEADER = struct.Struct("!HII")
 
@@ -34,9 +35,9 @@ class Frame(NamedTuple):
     """What follows the header."""
 
 
-def encode_frame(message_type: int, message_id: int, body: bytes = b"") -> bytes:
-    """Build one LLRP 1.0.1 message (section 16.1)."""
-    return _HEADER.pack(LLRP_1_0_1 << 10 | message_type, HEADER_BYTES + len(body), message_id) + body
+def encode_frame(message_type: int, message_id: int, body: bytes = b"", version: int = LLRP_1_0_1) -> bytes:
+    """Build one LLRP message (LLRP 1.0.1 section 16.1)."""
+    return _HEADER.pack(version << 10 | message_type, HEADER_BYTES + len(body), message_id) + body
 
 
 class Framer:

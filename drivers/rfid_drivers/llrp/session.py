@@ -4,14 +4,18 @@ The session decides what to send and when the connection is lost; `reader.py` mo
 as its TCP connection, so nothing half-received can leak into the next one.
 """
 
+from collections.abc import Generator
+from dataclasses import replace
 from enum import Enum, auto
 from operator import attrgetter
 
-from rfid_drivers.llrp.conversation import Conversation
-from rfid_drivers.llrp.events import HealthChanged, InventoryRuns, ReadsArrived, Remark, SessionEvent, Skipped
-from rfid_drivers.llrp.framing import Frame, Framer, encode_frame
-from rfid_drivers.llrp.handshake import clear_away_and_leave, leave, set_up
+from rfid_drivers.llrp.control import encode_gpo_write
+from rfid_drivers.llrp.conversation import AnyStep, Conversation
+from rfid_drivers.llrp.events import Alert, HealthChanged, InventoryRuns, ReadsArrived, Remark, SessionEvent, Skipped
+from rfid_drivers.llrp.framing import LLRP_1_0_1, Frame, Framer
+from rfid_drivers.llrp.handshake import Answer, Request, Settled, clear_away_and_leave, leave, set_up
 from rfid_drivers.llrp.health import Health
+from rfid_drivers.llrp.inspection import INSPECTION_EVERY_US, TEMPERATURE_OF_IMPINJ, Inspection, inspect
 from rfid_drivers.llrp.notifications import (
     AntennaChanged,
     BufferFilling,
@@ -27,9 +31,10 @@ from rfid_drivers.llrp.notifications import (
     decode_notification,
 )
 from rfid_drivers.llrp.options import LlrpOptions
-from rfid_drivers.llrp.parameters import LlrpDecodeError
+from rfid_drivers.llrp.parameters import IMPINJ, LlrpDecodeError
 from rfid_drivers.llrp.reports import ReportDecoder
 from rfid_drivers.llrp.rospec import ROSPEC_ID
+from rfid_drivers.llrp.versions import Probe, agree_on_version
 from rfid_gateway.driver import ReaderBusyError, ReaderError
 from rfid_gateway.reader_clock import ReaderClock
 
@@ -45,6 +50,9 @@ _SECOND_US = 1_000_000
 _LATEST_CLOCK_US = 1 << 57
 """As for tags: a time beyond the year 6536 is none."""
 _LAST_SEEN = attrgetter("last_seen")
+
+
+_NEVER = 1 << 62
 
 
 class _State(Enum):
@@ -70,7 +78,11 @@ class Session:
         self._clocks = {"utc": ReaderClock(), "uptime": ReaderClock()}
         self._clock_of_reports = "utc"
         self._health = Health()
-        self._problems: tuple[str, ...] = ()
+        self._told = HealthChanged(())
+        self._settled: Settled | None = None
+        self._agreed = False
+        self._outputs: dict[int, bool] = {}
+        self._next_inspection = _NEVER
         self._conversation = Conversation(round(options.request_timeout_s * _SECOND_US))
         self._failure: ReaderError | None = None
         self._events: list[SessionEvent] = []
@@ -81,10 +93,16 @@ class Session:
         return self._state is _State.LEFT
 
     @property
+    def asks_for_version(self) -> bool:
+        """The reader was asked for LLRP 1.1 and has not agreed yet; some hang up because of it."""
+        return self._state is _State.SETTING_UP and self._conversation.version != LLRP_1_0_1 and not self._agreed
+
+    @property
     def deadline(self) -> int:
         """Monotonic time at which `tick` has to be called at the latest."""
         if self._state is _State.RUNNING:
-            return self._last_traffic + self._silence_us
+            answer = self._conversation.deadline or _NEVER
+            return min(self._last_traffic + self._silence_us, self._next_inspection, answer)
         if self._state is _State.SETTING_UP and self._conversation.deadline is not None:
             return self._conversation.deadline
         return self._deadline
@@ -129,9 +147,17 @@ class Session:
             case _State.RUNNING if now_us >= self._last_traffic + self._silence_us:
                 silence = self._silence_us // _SECOND_US
                 raise ReaderError(f"the reader has been silent for {silence} s, without even keepalives")
+            case _State.RUNNING:
+                self._conversation.tick(now_us)
+                self._follow_conversation(now_us)
+                self._run_errand(now_us)
             case _State.LEAVING if now_us >= self._deadline:
                 self._state = _State.LEFT
         return self._take_events(now_us)
+
+    def set_output(self, port: int, *, high: bool) -> None:
+        """Switch an output as soon as the reader is free to; of several states of one output the last counts."""
+        self._outputs[port] = high
 
     def close(self, now_us: int) -> None:
         """Begin the farewell. It is over when the reader closes the connection, or when `left` says so."""
@@ -140,7 +166,7 @@ class Session:
         if self._state is _State.GREETING:
             self._state = _State.LEFT
             return
-        settled = self._conversation.settled
+        settled = self._settled
         self._state = _State.LEAVING
         self._deadline = now_us + FAREWELL_US
         self._conversation.begin(leave() if settled and settled.holding else clear_away_and_leave(), now_us)
@@ -149,13 +175,64 @@ class Session:
         """Go where the end of a script leads."""
         if not self._conversation.ended:
             return
-        settled = self._conversation.settled
-        if self._state is _State.LEAVING:
-            self._deadline = min(self._deadline, now_us + LINGER_US)
-        elif self._state is _State.SETTING_UP and settled:
-            self._state = _State.RUNNING
-            self._events.append(InventoryRuns(settled))
+        result = self._conversation.result
+        match self._state, result:
+            case _State.LEAVING, _:
+                self._deadline = min(self._deadline, now_us + LINGER_US)
+            case _State.SETTING_UP, (Settled() as settled, Inspection() as inspection):
+                self._start_running(settled, inspection, now_us)
+            case _State.RUNNING, Inspection():
+                self._take_inspection(result, now_us)
+            case _State.RUNNING, Alert():
+                self._events.append(result)
+            case _:
+                pass
+        self._conversation.result = None
+
+    def _start_running(self, settled: Settled, inspection: Inspection, now_us: int) -> None:
+        self._state = _State.RUNNING
+        self._settled = settled
+        self._take_inspection(inspection, now_us)
+        health = self._health.report(now_us)
+        self._told = replace(health, problems=())
+        self._events.append(InventoryRuns(settled, health.antennas, health.temperature))
+        if settled.remarks:
             self._events += [Remark(f"the reader refused, and works without: {remark}") for remark in settled.remarks]
+            self._events.append(Alert("setting_refused", "; ".join(settled.remarks)))
+        self._conversation.send(_GET_REPORT)  # what the reader gathered while nobody was here
+
+    def _take_inspection(self, inspection: Inspection, now_us: int) -> None:
+        if inspection.antennas:
+            self._health.inspected(antenna for antenna, connected in inspection.antennas if connected)
+        for antenna, connected in inspection.antennas:
+            if not connected and antenna in self._options.antennas:
+                self._health.lost(antenna)
+        self._health.temperature = inspection.temperature
+        # Antennas are told by events; only temperatures have to be asked for.
+        self._next_inspection = _NEVER if inspection.temperature is None else now_us + INSPECTION_EVERY_US
+
+    def _run_errand(self, now_us: int) -> None:
+        """Ask the reader for the next thing that can wait, if it owes us no answer."""
+        if not self._conversation.ended:
+            return
+        if self._outputs:
+            port = next(iter(self._outputs))
+            self._conversation.begin(_switch(port, high=self._outputs.pop(port)), now_us)
+        elif now_us >= self._next_inspection:
+            self._next_inspection = _NEVER
+            self._conversation.begin(inspect(TEMPERATURE_OF_IMPINJ), now_us)
+
+    def _introduce(self) -> Generator[AnyStep, Answer, tuple[Settled, Inspection]]:
+        """Agree on the version, set the reader up and look at it."""
+        remark = yield from agree_on_version(self._options.version)
+        self._agreed = True
+        if remark:
+            told = Alert("protocol_version", remark) if self._options.version == "1.1" else Remark(remark)
+            self._events.append(told)
+        settled = yield from set_up(self._options)
+        impinj = settled.capabilities.manufacturer == IMPINJ and self._options.impinj_extensions
+        inspection = yield from inspect(TEMPERATURE_OF_IMPINJ if impinj else b"")
+        return settled, inspection
 
     def _take(self, frame: Frame, now_us: int, utc_us: int) -> None:
         if frame.type == _RO_ACCESS_REPORT:
@@ -184,7 +261,7 @@ class Session:
 
     def _acknowledge(self, keepalive: Frame) -> None:
         if self._state is not _State.GREETING:
-            self._conversation.outgoing += encode_frame(_KEEPALIVE_ACK, keepalive.id)
+            self._conversation.reply(_KEEPALIVE_ACK, keepalive.id)
 
     def _take_notification(self, body: bytes, now_us: int) -> None:
         notifications = decode_notification(body)
@@ -204,24 +281,34 @@ class Session:
             case SpecChanged(rospec_id, change) if rospec_id == ROSPEC_ID:
                 self._take_spec_change(change, now_us)
             case BufferFilling(percent):
-                self._events.append(Remark(f"the reader's report buffer is {percent} % full; asking for its reports"))
+                detail = f"the reader's report buffer is {percent} % full; is the network too slow?"
+                self._events.append(Alert("report_buffer_filling", detail))
                 if self._state is _State.RUNNING:
                     self._conversation.send(_GET_REPORT)
             case BufferOverflowed():
-                self._health.incident("the reader's report buffer overflowed, tag reads were lost in it", now_us)
+                self._trouble(
+                    "report_buffer_overflow", "the reader's report buffer overflowed, tag reads were lost in it", now_us
+                )
             case ReaderException(text):
-                self._health.incident(f"the reader reports: {text}", now_us)
+                self._trouble("reader_exception", f"the reader reports: {text}", now_us)
             case ConnectionClosed() if self._state is not _State.LEAVING:
                 raise ReaderError("the reader closed the LLRP connection")
             case _:
                 pass
 
+    def _trouble(self, kind: str, words: str, now_us: int) -> None:
+        self._health.incident(words, now_us)
+        self._events.append(Alert(kind, words))
+
     def _take_greeting(self, status: int, now_us: int) -> None:
         if self._state is not _State.GREETING:
-            self._events.append(Remark(f"another client tried to connect to the reader (status {status})"))
+            if status == ConnectionAttempt.ANOTHER_TRIED:
+                self._events.append(Alert("rival_client", "another LLRP client tries to take this reader; end it"))
+            else:
+                self._events.append(Remark(f"the reader tells of a connection attempt with status {status}"))
         elif status == ConnectionAttempt.SUCCESS:
             self._state = _State.SETTING_UP
-            self._conversation.begin(set_up(self._options), now_us)
+            self._conversation.begin(self._introduce(), now_us)
         elif status in (ConnectionAttempt.HELD_BY_READER_INITIATED, ConnectionAttempt.HELD_BY_CLIENT_INITIATED):
             raise ReaderBusyError(
                 "another LLRP client holds the reader; close it, or restart the reader if that client is gone"
@@ -232,21 +319,35 @@ class Session:
     def _take_antenna(self, antenna_id: int, *, connected: bool) -> None:
         """Note an AntennaEvent; at the start a reader tells of all ports, and unused ones are no trouble."""
         configured = self._options.antennas
-        if connected or antenna_id in configured or (not configured and self._state is _State.RUNNING):
-            self._health.antenna(antenna_id, connected=connected)
+        if connected:
+            self._health.connected(antenna_id)
+            return
+        self._health.absent(antenna_id)
+        if antenna_id in configured or (not configured and self._state is _State.RUNNING):
+            self._health.lost(antenna_id)
 
     def _take_spec_change(self, change: int, now_us: int) -> None:
         if change == SpecChange.STARTED:
             self._conversation.take_start(now_us)
+        elif change == SpecChange.ENDED and self._options.stop_trigger:
+            pass  # until its start trigger fires again
         elif self._state is _State.RUNNING:
             why = "another ROSpec took its place" if change == SpecChange.PREEMPTED else "it was ended"
             raise ReaderError(f"the reader stopped reading for us: {why}; is another program using it?")
 
     def _take_events(self, now_us: int) -> list[SessionEvent]:
         if self._state is _State.RUNNING:
-            problems = self._health.problems(now_us)
-            if problems != self._problems:
-                self._problems = problems
-                self._events.append(HealthChanged(problems))
+            health = self._health.report(now_us)
+            if health != self._told:
+                self._told = health
+                self._events.append(health)
         events, self._events = self._events, []
         return events
+
+
+def _switch(port: int, *, high: bool) -> Generator[Probe, Answer, Alert | None]:
+    """Switch an output; say so if the reader does not."""
+    answer = yield Probe(Request("SET_READER_CONFIG", 3, 13, encode_gpo_write(port, high=high)))
+    if answer.status.ok:
+        return None
+    return Alert("output_refused", f"the reader does not switch output {port}: {answer.status}")
