@@ -233,6 +233,13 @@ def at(ms: int) -> Instant:
     return Instant(START.utc + ms * 1000, START.monotonic + ms * 1000)
 
 
+def asked(**options: Any) -> Session:
+    """A session that waits for the firmware version."""
+    loop = session(**options)
+    assert loop.advance(b"", at(0)).send == (ASK_FIRMWARE,)
+    return loop
+
+
 def select(antenna: int) -> bytes:
     return codec.command(codec.SET_ANTENNA, bytes((antenna - 1,)), 1)
 
@@ -241,6 +248,7 @@ def ok(code: int) -> bytes:
     return answer(code, b"\x10")
 
 
+ASK_FIRMWARE = codec.command(codec.GET_FIRMWARE_VERSION, b"", 1)
 INVENTORY = codec.command(codec.INVENTORY, b"\x01", 1)
 SELECTED = ok(codec.SET_ANTENNA)
 
@@ -252,10 +260,10 @@ def degraded(health: Health | None) -> str:
 
 
 def test_the_firmware_is_asked_for_until_it_answers_then_antenna_and_round_follow_each_other_at_once() -> None:
-    loop = session(antennas=(1, 3))
-    assert loop.advance(b"", at(0)).send == (codec.command(0x72, b"", 1),)
-    assert loop.advance(b"", at(999)).send == ()
-    assert loop.advance(b"", at(1000)).send == (codec.command(0x72, b"", 1),)
+    loop = session(antennas=(1, 3), round_timeout_ms=500)
+    assert loop.advance(b"", at(0)).send == (ASK_FIRMWARE,)
+    assert loop.advance(b"", at(499)).send == ()
+    assert loop.advance(b"", at(500)).send == (ASK_FIRMWARE,)
     introduced = loop.advance(FIRMWARE, at(1010))
     assert introduced.health == Health(model="R2000", firmware="1.9")
     assert introduced.send == (select(1),)
@@ -268,40 +276,50 @@ def test_the_firmware_is_asked_for_until_it_answers_then_antenna_and_round_follo
 
 
 def test_a_single_antenna_is_selected_once() -> None:
-    loop = session()
+    loop = asked()
     loop.advance(FIRMWARE, at(0))
     assert loop.advance(SELECTED, at(10)).send == (INVENTORY,)
     assert [loop.advance(end(1), at(ms)).send for ms in (20, 30, 40)] == [(INVENTORY,)] * 3
 
 
 def test_a_session_is_asked_for_with_its_own_command() -> None:
-    loop = session(session=2, target="B", rounds=3)
+    loop = asked(session=2, target="B", rounds=3)
     loop.advance(FIRMWARE, at(0))
     assert loop.advance(SELECTED, at(10)).send == (codec.command(codec.SESSION_INVENTORY, b"\x02\x01\x03", 1),)
     assert loop.advance(end(1, 0x8B), at(20)).send != ()
 
 
 def test_a_round_that_hangs_is_started_anew_with_its_antenna_but_not_while_tags_come() -> None:
-    loop = session(round_timeout_ms=1500)
+    loop = asked(round_timeout_ms=1500)
     loop.advance(FIRMWARE, at(0))
     loop.advance(SELECTED, at(0))
     assert loop.advance(tag(bytes(12)), at(1400)).send == ()
     assert loop.advance(b"", at(2899)).send == ()
-    assert loop.advance(b"", at(2900)).send == (select(1),)
+    assert loop.advance(b"", at(2900)).send == (ASK_FIRMWARE,)
+    assert loop.advance(FIRMWARE, at(2910)).send == (select(1),)
 
 
 def test_the_power_is_set_until_the_next_restart_and_again_only_after_the_reader_was_lost() -> None:
-    loop = session(power_dbm=27, round_timeout_ms=1500)
+    loop = asked(power_dbm=27, round_timeout_ms=1500)
     power = codec.command(codec.SET_TEMPORARY_POWER, bytes((27,)), 1)
     assert loop.advance(FIRMWARE, at(0)).send == (power,)
     assert loop.advance(ok(codec.SET_TEMPORARY_POWER), at(10)).send == (select(1),)
     loop.advance(SELECTED, at(20))
     assert all(power not in loop.advance(end(1), at(20 + ms)).send for ms in range(0, 5000, 10))
-    assert loop.advance(b"", at(7000)).send == (power,)
+    assert loop.advance(b"", at(7000)).send == (ASK_FIRMWARE,)
+    assert loop.advance(FIRMWARE, at(7010)).send == (power,)
+
+
+def test_a_reader_that_answers_no_setting_is_told_thrice_and_read_all_the_same() -> None:
+    loop = asked(power_dbm=27, round_timeout_ms=500)
+    power = codec.command(codec.SET_TEMPORARY_POWER, bytes((27,)), 1)
+    sent = [loop.advance(b"", at(ms)).send for ms in range(500, 3001, 500)]
+    assert sent == [(ASK_FIRMWARE,)] * 2 + [(power,)] * 3 + [(select(1),)]
+    assert degraded(loop.advance(SELECTED, at(3010)).health) == "power: the reader did not answer"
 
 
 def test_a_refused_power_degrades_and_the_reader_reads_all_the_same() -> None:
-    loop = session(power_dbm=36)
+    loop = asked(power_dbm=36)
     loop.advance(FIRMWARE, at(0))
     refused = loop.advance(answer(codec.SET_TEMPORARY_POWER, b"\x48"), at(10))
     assert degraded(refused.health) == "power: wrong parameter (status 48)"
@@ -309,7 +327,7 @@ def test_a_refused_power_degrades_and_the_reader_reads_all_the_same() -> None:
 
 
 def test_a_missing_antenna_degrades_is_left_out_for_a_second_and_heals() -> None:
-    loop = session(antennas=(1, 2))
+    loop = asked(antennas=(1, 2))
     loop.advance(FIRMWARE, at(0))
     loop.advance(SELECTED, at(0))
     loop.advance(end(1), at(10))
@@ -327,7 +345,7 @@ def test_a_missing_antenna_degrades_is_left_out_for_a_second_and_heals() -> None
 
 
 def test_while_every_antenna_is_left_out_nothing_is_sent() -> None:
-    loop = session()
+    loop = asked()
     loop.advance(FIRMWARE, at(0))
     assert loop.advance(answer(codec.SET_ANTENNA, b"\x22"), at(10)).send == ()
     assert loop.advance(b"", at(1009)).send == ()
@@ -335,7 +353,7 @@ def test_while_every_antenna_is_left_out_nothing_is_sent() -> None:
 
 
 def test_no_tag_in_a_round_is_no_fault() -> None:
-    loop = session()
+    loop = asked()
     loop.advance(FIRMWARE, at(0))
     loop.advance(SELECTED, at(10))
     turn = loop.advance(answer(0x89, b"\x36"), at(20))
@@ -343,7 +361,7 @@ def test_no_tag_in_a_round_is_no_fault() -> None:
 
 
 def test_a_late_answer_to_another_command_moves_nothing() -> None:
-    loop = session()
+    loop = asked()
     loop.advance(FIRMWARE, at(0))
     loop.advance(SELECTED, at(10))
     assert loop.advance(SELECTED + end(1, 0x8B), at(20)).send == ()

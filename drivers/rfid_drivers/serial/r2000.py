@@ -19,8 +19,8 @@ from rfid_drivers.serial.reader import SerialReader
 from rfid_gateway.driver import DriverOptions
 from rfid_gateway.reads import ReaderState
 
-_ASK_AGAIN_US = 1 * US_PER_S
-"""Ours: an unanswered question is repeated after this time."""
+_TRIES = 3
+"""Ours: a setting that the reader does not answer is sent this often; then it is read from without."""
 
 _TRY_AGAIN_US = 1 * US_PER_S
 """Ours: an antenna with a fault is left out for this long; the others are read meanwhile."""
@@ -80,9 +80,10 @@ class R2000Dialogue:
     def __init__(self, options: R2000Options) -> None:
         self._options = options
         self._health = Health(model="R2000")
-        self._ask_at = 0
         self._waiting = _Waiting()
-        self._power_is_set = options.power_dbm is None
+        self._settings = self._all_settings()
+        """Commands to send before the first round."""
+        self._tries = 0
         self._selected: int | None = None
         self._turns = list(options.antennas)
         """The antenna whose turn it is comes first."""
@@ -97,23 +98,19 @@ class R2000Dialogue:
 
     def hear(self, frame: Frame, now: int) -> list[bytes]:
         """Take note of a frame; what to say follows at the next tick."""
-        firmware = codec.read_firmware_version(frame)
-        if firmware:
-            self._health = replace(self._health, firmware=firmware)
-        elif frame.command == self._waiting.code:
+        if frame.command == self._waiting.code:
             self._hear_awaited(frame, now)
         return []
 
     def tick(self, now: int) -> list[bytes]:
         """Give the commands that are due."""
-        if not self._health.firmware:
-            return self._ask(now)
         if self._waiting.code is not None:
             if now < self._waiting.until:
                 return []
-            self._start_anew()
-        if not self._power_is_set:
-            return [self._await(now, codec.SET_TEMPORARY_POWER, bytes((self._options.power_dbm or 0,)))]
+            self._give_up()
+        if self._settings:
+            self._tries += 1
+            return [self._await(now, *self._settings[0])]
         antenna = self._next_antenna(now)
         if antenna is None:
             return []
@@ -121,16 +118,20 @@ class R2000Dialogue:
             return [self._await(now, codec.SET_ANTENNA, bytes((antenna - 1,)))]
         return [self._await(now, *self._inventory())]
 
-    def _ask(self, now: int) -> list[bytes]:
-        if now < self._ask_at:
-            return []
-        self._ask_at = now + _ASK_AGAIN_US
-        return [codec.command(codec.GET_FIRMWARE_VERSION, address=self._options.address)]
+    def _all_settings(self) -> list[tuple[int, bytes]]:
+        power = self._options.power_dbm
+        set_power = [] if power is None else [(codec.SET_TEMPORARY_POWER, bytes((power,)))]
+        return [(codec.GET_FIRMWARE_VERSION, b""), *set_power]
 
-    def _start_anew(self) -> None:
-        """Trust nothing that was set: the reader may have restarted, which loses antenna and power."""
-        self._selected = None
-        self._power_is_set = self._options.power_dbm is None
+    def _give_up(self) -> None:
+        """Take the command that was awaited for lost."""
+        self._waiting = _Waiting()
+        if not self._settings:
+            # The reader may have restarted, which loses antenna and power.
+            self._selected = None
+            self._settings = self._all_settings()
+        elif self._tries >= _TRIES:
+            self._end_setting("the reader did not answer")
 
     def _next_antenna(self, now: int) -> int | None:
         """Give the antenna whose turn it is and put it first; None while all of them are left out."""
@@ -153,19 +154,27 @@ class R2000Dialogue:
     def _hear_awaited(self, frame: Frame, now: int) -> None:
         if frame.kind == Kind.TAGS:
             self._waiting.until = now + self._options.round_timeout_ms * US_PER_MS
-        elif frame.status is not None or codec.ends_round(frame):
+        elif frame.status is not None or codec.ends_round(frame) or codec.read_firmware_version(frame):
             self._waiting = _Waiting()
             self._finish(frame, now)
 
     def _finish(self, frame: Frame, now: int) -> None:
         good = frame.status is None or frame.status in _EVERYDAY
-        if frame.command == codec.SET_TEMPORARY_POWER:
-            self._power_is_set = True
-            self._note("power", "" if good else frame.detail)
+        complaint = "" if good else frame.detail
+        if self._settings:
+            firmware = codec.read_firmware_version(frame) or self._health.firmware
+            self._health = replace(self._health, firmware=firmware)
+            self._end_setting(complaint)
         elif frame.command == codec.SET_ANTENNA and good:
             self._selected = self._turns[0]
         else:
-            self._end_turn("" if good else frame.detail, now)
+            self._end_turn(complaint, now)
+
+    def _end_setting(self, complaint: str) -> None:
+        code, _ = self._settings.pop(0)
+        self._tries = 0
+        if code == codec.SET_TEMPORARY_POWER:
+            self._note("power", complaint)
 
     def _end_turn(self, complaint: str, now: int) -> None:
         antenna = self._turns.pop(0)

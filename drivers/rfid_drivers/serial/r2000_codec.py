@@ -87,7 +87,8 @@ _INVENTORIES = frozenset({INVENTORY, FAST_SWITCH_INVENTORY, SESSION_INVENTORY})
 _LENGTHS = {
     **dict.fromkeys((0x63, 0x6A, 0x70, 0x75, 0x7F), frozenset({3, 4})),
     **dict.fromkeys((0x62, SET_TEMPORARY_POWER, 0x69, 0x71, 0x73, SET_ANTENNA, 0x7A), frozenset({4})),
-    **dict.fromkeys((GET_FIRMWARE_VERSION, 0x60, 0x7B), frozenset({3, 4, 5})),
+    **dict.fromkeys((0x60, 0x7B), frozenset({3, 4, 5})),
+    GET_FIRMWARE_VERSION: frozenset({3, 4, 5, 6, 7}),
     0x61: frozenset({4, 5}),
     0x67: frozenset({4, 15}),
     0x68: frozenset({3, 15}),
@@ -188,7 +189,7 @@ def ends_round(frame: Frame) -> bool:
 
 def read_firmware_version(frame: Frame) -> str | None:
     """Read the answer to GET_FIRMWARE_VERSION; None where the frame is none."""
-    if frame.command != GET_FIRMWARE_VERSION or frame.raw[1] != _ANSWERED + 1:
+    if frame.command != GET_FIRMWARE_VERSION or frame.raw[1] <= _ANSWERED:
         return None
     return f"{frame.raw[4]}.{frame.raw[5]}"
 
