@@ -2,11 +2,16 @@
 
 import json
 import subprocess
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
+from rfid_gateway.clock import SystemClock
+from rfid_gateway.reader_views import ReaderViews
+from rfid_gateway.reads import ReaderState, ReaderStatus, TagRead, TagReport
 from rfid_gateway.shipments.directory import Shipment, Unit
+from rfid_gateway.state_file import write_state
 from rfid_gateway.store.connection import open_store
 from rfid_gateway.store.outbox import OutboxEvent
 from tests.e2e.running import PROGRAM, command
@@ -173,6 +178,23 @@ def test_status_before_the_first_run_says_so(configuration: Path) -> None:
     done = command("status", "--config", configuration)
     assert done.returncode == 1
     assert "the gateway has not run here yet" in done.stderr
+
+
+def test_status_shows_the_figures_of_each_reader_and_what_was_wrong_with_it(configuration: Path) -> None:
+    at = SystemClock().utc_us()
+    readers = ReaderViews(["dock-1"], at)
+    readers.status(ReaderStatus("dock-1", at, ReaderState.OFFLINE, "no route to host"))
+    readers.status(ReaderStatus("dock-1", at, ReaderState.ONLINE, "", "Speedway R420", "5.14.0.240", (1, 3), 41.2))
+    readers.report(TagReport("dock-1", at, 0, (TagRead(EPC, 1, at, at),) * 20, 2_500_000))
+    folder = configuration.parent / "state"
+    folder.mkdir()
+    figures = dict.fromkeys(("backlog", "reads", "events", "published", "unbound"), 0)
+    state = {"at": at, "started": at, "stopped": False, "broker": "connected", "database": "ok", **figures}
+    write_state(folder, {**state, "readers": {"dock-1": asdict(readers.view("dock-1", 5_000_000))}})
+    done = command("status", "--config", configuration)
+    assert done.returncode == 0, done.stderr
+    for words in ("online", "Speedway R420 5.14.0.240", "1, 3", "41", "2.0", "+2.500 s", ": no route to host"):
+        assert words in done.stdout
 
 
 def test_analyse_prints_observations_of_recorded_reads(configuration: Path, tmp_path: Path) -> None:
