@@ -9,6 +9,8 @@ from rfid_simulators.ending import told_to_end
 from rfid_simulators.serial.cfprime import CfPrimeSetting, SimulatedCfPrime
 from rfid_simulators.serial.chafon import ChafonSetting, SimulatedChafon
 from rfid_simulators.serial.line import RDM6300, LineSetting, SimulatedLineReader
+from rfid_simulators.serial.m100 import M100Setting, SimulatedM100
+from rfid_simulators.serial.mercury import MercurySetting, SimulatedMercury
 from rfid_simulators.serial.noise import NoiseLevel
 from rfid_simulators.serial.r2000 import R2000Setting, SimulatedR2000
 from rfid_simulators.serial.server import Firmware, SerialReaderServer
@@ -19,6 +21,8 @@ _FIRMWARE: dict[str, Callable[[], Firmware]] = {
     "cfprime": lambda: SimulatedCfPrime(CfPrimeSetting()),
     "chafon": lambda: SimulatedChafon(ChafonSetting(pushing=True)),
     "line": lambda: SimulatedLineReader(LineSetting()),
+    "m100": lambda: SimulatedM100(M100Setting()),
+    "mercury": lambda: SimulatedMercury(MercurySetting()),
     "r2000": lambda: SimulatedR2000(R2000Setting()),
     "rdm6300": lambda: SimulatedLineReader(RDM6300),
 }

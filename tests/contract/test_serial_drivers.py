@@ -17,6 +17,8 @@ import serial.rfc2217
 from rfid_drivers.serial.cfprime import CfPrimeOptions, CfPrimeReader
 from rfid_drivers.serial.chafon import ChafonOptions, ChafonReader
 from rfid_drivers.serial.line import LineOptions, LineReader, Rdm6300Options, Rdm6300Reader
+from rfid_drivers.serial.m100 import M100Options, M100Reader
+from rfid_drivers.serial.mercury import MercuryOptions, MercuryReader
 from rfid_drivers.serial.r2000 import R2000Options, R2000Reader
 from rfid_gateway.clock import SystemClock
 from rfid_gateway.driver import Driver, ReaderBusyError, ReaderError
@@ -24,6 +26,8 @@ from rfid_gateway.reads import ReaderItem, ReaderState, ReaderStatus, TagReport
 from rfid_simulators.serial.cfprime import CfPrimeSetting, SimulatedCfPrime
 from rfid_simulators.serial.chafon import ChafonSetting, SimulatedChafon
 from rfid_simulators.serial.line import LineSetting, SimulatedLineReader
+from rfid_simulators.serial.m100 import M100Setting, SimulatedM100
+from rfid_simulators.serial.mercury import MercurySetting, SimulatedMercury
 from rfid_simulators.serial.noise import NoiseLevel
 from rfid_simulators.serial.r2000 import R2000Setting, SimulatedR2000
 from rfid_simulators.serial.server import Firmware, SerialReaderServer
@@ -128,6 +132,14 @@ def line(url: str, **options: Any) -> LineReader:
     return LineReader("r", LineOptions(port=url, **options), SystemClock())
 
 
+def mercury(url: str, **options: Any) -> MercuryReader:
+    return MercuryReader("r", MercuryOptions(port=url, **options), SystemClock())
+
+
+def m100(url: str, **options: Any) -> M100Reader:
+    return M100Reader("r", M100Options(port=url, **options), SystemClock())
+
+
 def rdm6300(url: str, **options: Any) -> Rdm6300Reader:
     return Rdm6300Reader("r", Rdm6300Options(port=url, **options), SystemClock())
 
@@ -172,6 +184,30 @@ CASES: dict[str, tuple[Callable[[], Firmware], list[str], Callable[[str], Driver
         LONG,
         lambda url: r2000(url, antennas=(1, 2, 3, 4)),
         NoiseLevel(junk=0.3, split=0.5, seed=8),
+    ),
+    "mercury": (
+        lambda: SimulatedMercury(MercurySetting()),
+        LONG,
+        mercury,
+        NoiseLevel(junk=0.2, flip=0.1, truncate=0.1, loss=0.1, split=0.5, seed=9),
+    ),
+    "mercury still streaming": (
+        lambda: SimulatedMercury(MercurySetting(reading=True)),
+        LONG,
+        mercury,
+        NoiseLevel(junk=0.3, split=0.5, seed=10),
+    ),
+    "m100": (
+        lambda: SimulatedM100(M100Setting()),
+        LONG,
+        m100,
+        NoiseLevel(junk=0.2, flip=0.1, truncate=0.1, loss=0.1, split=0.5, seed=11),
+    ),
+    "m100 in R200 framing": (
+        lambda: SimulatedM100(M100Setting(head=0xAA, reading=True, selecting=True)),
+        LONG,
+        m100,
+        NoiseLevel(junk=0.3, split=0.5, seed=12),
     ),
     # A plain line has no checksum: a flipped digit is another tag, and no decoder could know.
     "line": (
@@ -365,3 +401,38 @@ def test_a_reader_behind_an_rfc2217_server_is_read(run: Callable[[Driver], Runni
         server.join(PATIENCE_S)
         assert not server.is_alive()
     assert running.error is None
+
+
+def test_a_module_that_browned_out_is_given_its_region_and_read_again(
+    wire: Wire, run: Callable[[Driver], Running]
+) -> None:
+    module = SimulatedMercury(MercurySetting())
+    with quiet_reader(module, wire) as server:
+        running = run(mercury(server.url))
+        assert until(running.online)
+        module.power_cycle()
+        assert until(lambda: module.reading)
+        assert module.region == 8
+    assert [command[0] for command in module.commands].count(0x97) == 2
+
+
+def test_a_module_in_its_bootloader_is_booted_and_read(wire: Wire, run: Callable[[Driver], Running]) -> None:
+    module = SimulatedMercury(MercurySetting(in_bootloader=True))
+    with quiet_reader(module, wire) as server:
+        assert until(run(mercury(server.url)).online)
+    assert [command[0] for command in module.commands] == [0x2F, 0x03, 0x0C, 0x04, 0x97, 0x93, 0x91, 0x9A, 0x2F]
+
+
+def test_a_module_with_high_return_loss_is_degraded(wire: Wire, run: Callable[[Driver], Running]) -> None:
+    with quiet_reader(SimulatedMercury(MercurySetting(fault=0x0505)), wire) as server:
+        running = run(mercury(server.url))
+        assert until(lambda: any("high return loss" in getattr(item, "detail", "") for item in running.items))
+
+
+def test_an_m100_that_has_done_its_rounds_is_started_again(wire: Wire, run: Callable[[Driver], Running]) -> None:
+    module = SimulatedM100(M100Setting(most_rounds=20))
+    with quiet_reader(module, wire) as server:
+        running = run(m100(server.url, region="EU", power_dbm=20))
+        assert until(running.online)
+        assert until(lambda: module.commands.count(0x27) == 2)
+    assert (module.region, module.power) == (3, 2000)

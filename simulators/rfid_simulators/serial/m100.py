@@ -41,7 +41,7 @@ def tag_crc(data: bytes) -> int:
 
 
 class SimulatedM100:
-    """One module's firmware. Owned by the server that runs it; `power_cycle` between its steps only."""
+    """One module's firmware. Owned by the server that runs it."""
 
     def __init__(self, setting: M100Setting) -> None:
         self.reading = setting.reading
@@ -53,10 +53,6 @@ class SimulatedM100:
         self._setting = setting
         self._selecting = setting.selecting
         self._rounds = setting.most_rounds
-
-    def power_cycle(self) -> None:
-        """Lose power for a moment: reads no more, settings are as delivered, and nobody is told."""
-        self.reading, self.region, self.power, self._selecting = False, 0, 2600, False
 
     def hear(self, sightings: Sequence[Sighting]) -> list[bytes]:
         """Run one round: give a frame for each tag heard, or the one that says that there was none."""

@@ -51,7 +51,7 @@ def seal(body: bytes) -> bytes:
 
 
 class SimulatedMercury:
-    """One module's firmware. Owned by the server that runs it; `power_cycle` between its steps only."""
+    """One module's firmware. Owned by the server that runs it, but for `power_cycle`."""
 
     def __init__(self, setting: MercurySetting) -> None:
         self.reading = setting.reading
@@ -60,16 +60,20 @@ class SimulatedMercury:
         """Opcode and data of the commands obeyed, in order."""
         self._setting = setting
         self._in_bootloader = setting.in_bootloader
+        self._restarted = False
         self._steps = 0
         self._cycle_began: int | None = None
 
-    def power_cycle(self) -> list[bytes]:
-        """Brown out: reads no more, has no region; give the message with which it says that it has started."""
+    def power_cycle(self) -> None:
+        """Brown out: reads no more, has no region, and says at its next step that it has started. From any thread."""
         self.reading, self.region = False, 0
-        return [self._version(0x04)]
+        self._restarted = True
 
     def hear(self, sightings: Sequence[Sighting]) -> list[bytes]:
         """Take what the antennas heard; give what the stream carries because of it, keep-alives and faults too."""
+        if self._restarted:
+            self._restarted = False
+            return [self._version(0x04)]
         if not self.reading:
             return []
         frames = [self._answer(0x22, 0, self._tag(sighting)) for sighting in sightings]
