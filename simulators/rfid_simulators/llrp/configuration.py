@@ -19,7 +19,7 @@ from rfid_simulators.llrp.rospec import (
     read_report_spec,
 )
 from rfid_simulators.llrp.status import SUCCESS, bad_field, bad_parameter_field
-from rfid_simulators.llrp.vendor import link_monitor_threshold
+from rfid_simulators.llrp.vendor import is_autonomous, link_monitor_threshold
 from rfid_simulators.llrp.wire import ParameterType as P
 from rfid_simulators.llrp.wire import tlv
 
@@ -52,6 +52,8 @@ class Configuration:
     gpos: tuple[bool, ...]
     hold: bool
     """Hold events and reports after a new connection until the client asks for them."""
+    autonomous: bool
+    """Reads by itself, and for no ROSpec (Zebra)."""
     link_monitor: int
     """Unanswered keepalives after which the reader gives its client up; 0 means never (Impinj)."""
 
@@ -94,6 +96,7 @@ def factory_configuration(profile: ReaderProfile) -> Configuration:
         gpis_enabled=(False,) * profile.gpis,
         gpos=(False,) * profile.gpos,
         hold=False,
+        autonomous=profile.starts_autonomous,
         link_monitor=0,
     )
 
@@ -138,6 +141,7 @@ def changed(now: Configuration, request: Element, profile: ReaderProfile) -> Con
         gpos=_ports(result.gpos, request.all(P.GPO_WRITE_DATA)),
         gpis_enabled=_ports(result.gpis_enabled, request.all(P.GPI_PORT_CURRENT_STATE)),
         hold=bool(hold.fields[0] & 0x80) if hold else result.hold,
+        autonomous=is_autonomous(request, on_before=result.autonomous),
         link_monitor=link_monitor_threshold(request, result.link_monitor),
     )
 

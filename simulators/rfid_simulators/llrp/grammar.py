@@ -222,6 +222,12 @@ def parse_request(kind: int, body: bytes) -> Element:
     return _parse(kind, shape, body, body, "M_")
 
 
+def parse_parameter(raw: bytes) -> Element:
+    """Take one parameter apart that has been checked before, header included."""
+    kind = int.from_bytes(raw[:2], "big")
+    return _parse(kind, PARAMETERS[kind], raw[TLV_HEADER:], raw, "P_")
+
+
 def _parse(kind: int, shape: Shape, content: bytes, raw: bytes, level: str) -> Element:
     end = _fields_end(shape, content, _code(level, "FIELD_ERROR"))
     if shape.children is None:

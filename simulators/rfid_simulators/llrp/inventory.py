@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from rfid_simulators.llrp import events
 from rfid_simulators.llrp.clock import ReaderClock
-from rfid_simulators.llrp.rospec import GpiTrigger, ReportSpec, ReportTrigger, RoSpec, StartTrigger
+from rfid_simulators.llrp.hearing import Hearing
+from rfid_simulators.llrp.rospec import AiSpec, GpiTrigger, ReportSpec, ReportTrigger, RoSpec, StartTrigger
 from rfid_simulators.llrp.tag_reports import Accumulator, TagEncoder
 from rfid_simulators.world.sighting import Radio, Sighting
 
@@ -43,13 +44,22 @@ class Outlet:
 class RoSpecRun:
     """One ROSpec while it is active. Owned by the table of ROSpecs."""
 
-    def __init__(self, spec: RoSpec, report: ReportSpec, clock: ReaderClock, outlet: Outlet, at: int) -> None:
+    def __init__(
+        self,
+        spec: RoSpec,
+        report: ReportSpec,
+        clock: ReaderClock,
+        outlet: Outlet,
+        hearing: Callable[[AiSpec], Hearing],
+        at: int,
+    ) -> None:
         self.spec = spec
         self.ended = False
         self.cursor = at
         """World time up to which the run has been worked out."""
         self._report = report
         self._outlet = outlet
+        self._hearing_of = hearing
         self._encoder = TagEncoder(report, clock, spec.rospec_id)
         self._heard = Accumulator()
         self._earlier: list[bytes] = []
@@ -96,6 +106,7 @@ class RoSpecRun:
     def _begin_aispec(self, index: int, at: int) -> None:
         self._ai_index = index
         self._ai_spec = self.spec.ai_specs[index]
+        self._hearing = self._hearing_of(self._ai_spec)
         self._ai_began = at
         self._observations = 0
 
@@ -103,7 +114,10 @@ class RoSpecRun:
         wanted = self._ai_spec.antennas
         if self.ended or (wanted and sighting.antenna_id not in wanted):
             return
-        self._heard.add(sighting)
+        heard = self._hearing.hear(sighting)
+        if heard is None:
+            return
+        self._heard.add(heard)
         self._observations += 1
         if self._report.trigger and len(self._heard) + len(self._earlier) == self._report.n:
             self._outlet.tags(self.take(), sighting.at)

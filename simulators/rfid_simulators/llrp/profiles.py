@@ -6,7 +6,7 @@ The R420's figures are what a reader of that model with firmware 5.14.0 answers 
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from rfid_simulators.llrp.wire import IMPINJ, LLRP_1_0_1, LLRP_1_1
+from rfid_simulators.llrp.wire import IMPINJ, LLRP_1_0_1, LLRP_1_1, ZEBRA
 
 FCC_PART_15 = 1
 ETSI_302_208 = 2
@@ -63,6 +63,14 @@ class ReaderProfile:
     accepts_impinj_extensions: bool
     highest_version: int = LLRP_1_0_1
     """The protocol version up to which the reader negotiates; 1.0.1 knows no negotiation."""
+    custom_vendors: frozenset[int] = frozenset()
+    """Vendors whose Custom parameters the reader takes from the start."""
+    refuses: frozenset[str] = frozenset()
+    """Names of settings that the reader refuses, out of `refusals.NAMES`."""
+    starts_autonomous: bool = False
+    """Whether it reads by itself, and for no ROSpec, until a client ends that (Zebra)."""
+    sensitivity_dbm: float = -84.0
+    """Weakest tag that is heard where the transmit power is reduced."""
     celsius: int = 47
     """Temperature in the reader, which only Impinj's extensions ask for."""
     leaves_unchanged_out: bool = False
@@ -151,4 +159,80 @@ GENERIC_1_1 = replace(GENERIC, name="generic-1.1", highest_version=LLRP_1_1)
 TERSE = replace(GENERIC, name="terse", leaves_unchanged_out=True)
 """A reader that leaves out of its reports what has not changed since the tag before."""
 
-PROFILES = {profile.name: profile for profile in (IMPINJ_R420, GENERIC, GENERIC_UPTIME, GENERIC_1_1, TERSE)}
+PICKY = replace(
+    IMPINJ_R420,
+    name="picky",
+    refuses=frozenset({"population", "tari", "mode", "filters", "antenna-settings", "custom-23", "custom-38"}),
+)
+"""An R420 that refuses single settings, the search mode and the link monitor among them."""
+
+IMPINJ_R700 = replace(
+    IMPINJ_R420,
+    name="impinj-r700",
+    model=2001007,
+    firmware="8.0.0.240",
+    identity=bytes.fromhex("001625FFFF7007D6"),
+    gpis=2,
+    gpos=3,
+    powers_cdbm=tuple(range(1000, 3301, 25)),
+    rf_modes=(
+        *IMPINJ_R420.rf_modes,
+        *(RfMode(mode, 0, 0, 0, 0, 40_000, 1500, 6250, 6250) for mode in (1110, 1111, 1112)),
+    ),
+    report_buffer_reads=50_000,
+)
+"""As an R420, with an R700's inputs, outputs and power; what is not public of it is taken from the R420."""
+
+ZEBRA_FX9600 = ReaderProfile(
+    name="zebra-fx9600",
+    manufacturer=ZEBRA,
+    model=96008,
+    firmware="3.32.37.0",
+    identity=bytes.fromhex("8438FFFFFE960008"),
+    antennas=8,
+    gpis=4,
+    gpos=4,
+    has_utc_clock=True,
+    max_rospecs=1,
+    max_specs_per_rospec=16,
+    max_accessspecs=16,
+    max_opspecs_per_accessspec=8,
+    max_filters=2,
+    country=840,
+    communications_standard=FCC_PART_15,
+    sensitivities_db=(0,),
+    powers_cdbm=tuple(range(1000, 2921, 10)),
+    frequencies_khz=tuple(902750 + 500 * (channel - 1) for channel in _FCC_HOP_SEQUENCE),
+    hopping=True,
+    rf_modes=(
+        RfMode(1, 1, 0, 0, 3, 640_000, 1500, 6250, 6250),
+        RfMode(2, 1, 0, 0, 3, 640_000, 2000, 6250, 6250),
+        RfMode(3, 1, 1, 0, 3, 120_000, 1500, 25000, 25000),
+        RfMode(4, 1, 1, 0, 3, 120_000, 1500, 12500, 23000),
+        RfMode(5, 1, 2, 0, 3, 320_000, 2000, 12500, 18800),
+    ),
+    factory_rf_mode=1,
+    factory_session=0,
+    report_buffer_reads=10_000,
+    accepts_impinj_extensions=False,
+    custom_vendors=frozenset({ZEBRA}),
+)
+"""Power in steps of 0.1 dB up to 29.2 dBm, phase on request, no extensions of Impinj; its tables are shortened."""
+
+ZEBRA_AUTONOMOUS = replace(ZEBRA_FX9600, name="zebra-fx9600-autonomous", starts_autonomous=True)
+"""An FX9600 whose radio no ROSpec gets before a client ends its autonomous mode."""
+
+PROFILES = {
+    profile.name: profile
+    for profile in (
+        IMPINJ_R420,
+        IMPINJ_R700,
+        ZEBRA_FX9600,
+        ZEBRA_AUTONOMOUS,
+        GENERIC,
+        GENERIC_UPTIME,
+        GENERIC_1_1,
+        TERSE,
+        PICKY,
+    )
+}

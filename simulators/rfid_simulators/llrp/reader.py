@@ -22,14 +22,16 @@ from rfid_simulators.llrp.configuration import (
 )
 from rfid_simulators.llrp.events import ConnectionAttempt, NotificationType
 from rfid_simulators.llrp.grammar import Element, parse_request
+from rfid_simulators.llrp.hearing import Hearing
 from rfid_simulators.llrp.inventory import Outlet, Sources
 from rfid_simulators.llrp.outgoing import Counters, Outgoing
 from rfid_simulators.llrp.profiles import ReaderProfile
-from rfid_simulators.llrp.rospec import read_rospec
+from rfid_simulators.llrp.refusals import check_refusals
+from rfid_simulators.llrp.rospec import AiSpec, read_rospec
 from rfid_simulators.llrp.rospec_table import RoSpecTable
 from rfid_simulators.llrp.status import SUCCESS, RequestError, StatusCode
 from rfid_simulators.llrp.unchanged import UnchangedFilter
-from rfid_simulators.llrp.wire import IMPINJ, LLRP_1_1, Frame, Framer, WireError, message
+from rfid_simulators.llrp.wire import IMPINJ, LLRP_1_1, ZEBRA, Frame, Framer, WireError, message
 from rfid_simulators.llrp.wire import MessageType as M
 from rfid_simulators.llrp.wire import ParameterType as P
 
@@ -71,7 +73,9 @@ class SimulatedReader:
         self._outgoing.events_on = self._configuration.events
         out = self._outgoing
         outlet = Outlet(out.tags_due, out.keep, out.recorded_due, out.happened)
-        self._rospecs = RoSpecTable(profile.max_rospecs, clock, outlet, lambda: self._configuration.report)
+        self._rospecs = RoSpecTable(
+            profile.max_rospecs, clock, outlet, lambda: self._configuration.report, self._hearing
+        )
         self._accessspecs = AccessSpecTable(profile.max_accessspecs)
         self._handlers = self._request_handlers()
         self._start_session(0)
@@ -178,14 +182,18 @@ class SimulatedReader:
 
     def _start_session(self, now: int) -> None:
         self._framer = Framer()
-        self._vendors: frozenset[int] = frozenset()
+        self._vendors = self._profile.custom_vendors
         self._version_is_set = False
         self._unanswered = 0
         self._keepalive_due = now + self._configuration.keepalive_us
         self.closing = False
 
     def _advance(self, now: int) -> None:
-        self._rospecs.advance(now, self._sources, self._antennas)
+        hearing = frozenset[int]() if self._configuration.autonomous else self._antennas
+        self._rospecs.advance(now, self._sources, hearing)
+
+    def _hearing(self, ai_spec: AiSpec) -> Hearing:
+        return Hearing(self._profile, self._configuration.antennas, ai_spec.configurations)
 
     def _keep_alive(self, now: int) -> None:
         """Send a KEEPALIVE, or give up a client that left too many of them unanswered (Impinj link monitor)."""
@@ -206,6 +214,7 @@ class SimulatedReader:
             _check_type(frame, self._handlers)
             request = parse_request(frame.type, frame.body)
             vendor.check_customs(request, self._vendors)
+            check_refusals(request, self._profile)
             body = handle(request, now)
         except RequestError as error:
             self.counters.refused += 1
@@ -269,6 +278,8 @@ class SimulatedReader:
         connected = tuple(antenna in self._antennas for antenna in range(1, self._profile.antennas + 1))
         around = Surroundings(connected, tuple(self._gpis_high))
         body = encode_configuration(self._configuration, around, self._profile, request)
+        if ZEBRA in self._profile.custom_vendors:
+            body += vendor.autonomous_state(on=self._configuration.autonomous)
         return body + vendor.requested_configuration(request, self._profile.celsius, self._configuration.link_monitor)
 
     def _set_config(self, request: Element, now: int) -> bytes:
@@ -298,7 +309,7 @@ class SimulatedReader:
         if not self._profile.accepts_impinj_extensions or (maker, subtype) != (IMPINJ, vendor.ENABLE_EXTENSIONS):
             text = f"custom message {subtype} of vendor {maker} is not supported"
             raise RequestError(text, StatusCode.M_UNSUPPORTED_MESSAGE)
-        self._vendors = frozenset({IMPINJ})
+        self._vendors |= {IMPINJ}
         return IMPINJ.to_bytes(4, "big") + bytes((vendor.ENABLE_EXTENSIONS_RESPONSE,)) + SUCCESS
 
     def _get_report(self, _request: Element, now: int) -> bytes:

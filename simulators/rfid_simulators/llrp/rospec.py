@@ -88,6 +88,8 @@ class AiSpec:
     """Tag observations that end it; 0 means no limit."""
     stop_gpi: GpiTrigger | None
     inventory_parameter_spec_id: int
+    configurations: tuple[Element, ...]
+    """AntennaConfiguration parameters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,9 +190,20 @@ def check_antenna_configuration(element: Element, profile: ReaderProfile, path: 
     modes = {mode.mode_identifier for mode in profile.rf_modes}
     for command in element.all(P.C1G2_INVENTORY_COMMAND):
         control = command.find(P.C1G2_RF_CONTROL)
+        for one in command.all(P.C1G2_FILTER):
+            _check_filter(one, (*path, P.C1G2_INVENTORY_COMMAND, P.C1G2_FILTER))
+        if len(command.all(P.C1G2_FILTER)) > profile.max_filters:
+            text = f"{len(command.all(P.C1G2_FILTER))} filters, expected at most {profile.max_filters}"
+            raise RequestError(text, StatusCode.P_OVERFLOW_PARAMETER, (*path, P.C1G2_INVENTORY_COMMAND))
         if control and control.uint(0, 2) not in modes:
             text = f"ModeIndex is {control.uint(0, 2)}, expected one of {sorted(modes)}"
             raise bad_parameter_field(text, (*path, P.C1G2_INVENTORY_COMMAND, P.C1G2_RF_CONTROL), 0)
+
+
+def _check_filter(element: Element, path: tuple[int, ...]) -> None:
+    action = element.find(P.C1G2_STATE_UNAWARE_FILTER_ACTION)
+    if action:
+        _check_range("Action", action.fields[0], 0, 5, (*path, P.C1G2_STATE_UNAWARE_FILTER_ACTION), 0)
 
 
 def _check_transmitter(transmitter: Element, profile: ReaderProfile, path: tuple[int, ...]) -> None:
@@ -276,6 +289,7 @@ def _ai_spec(element: Element, profile: ReaderProfile) -> AiSpec:
         observations=observations,
         stop_gpi=stop_gpi,
         inventory_parameter_spec_id=inventory[0].uint(0, 2),
+        configurations=tuple(inventory[0].all(P.ANTENNA_CONFIGURATION)),
     )
 
 

@@ -6,8 +6,9 @@ Source: LLRP 1.0.1 10.1 (operations on ROSpecs), 10.2.1 (states disabled, inacti
 from collections.abc import Callable
 
 from rfid_simulators.llrp.clock import ReaderClock
+from rfid_simulators.llrp.hearing import Hearing
 from rfid_simulators.llrp.inventory import NEVER, Outlet, RoSpecRun, Sources
-from rfid_simulators.llrp.rospec import ReportSpec, RoSpec, RoSpecState, StartTrigger
+from rfid_simulators.llrp.rospec import AiSpec, ReportSpec, RoSpec, RoSpecState, StartTrigger
 from rfid_simulators.llrp.status import RequestError, StatusCode, bad_field
 from rfid_simulators.llrp.wire import ParameterType as P
 
@@ -32,15 +33,22 @@ class RoSpecTable:
         clock: the reader's clock.
         outlet: where running ROSpecs put reports and events.
         default_report: the reader's own ROReportSpec, asked for whenever a ROSpec without one starts.
+        hearing: how the antennas are set, asked for whenever an AISpec starts.
     """
 
     def __init__(
-        self, capacity: int, clock: ReaderClock, outlet: Outlet, default_report: Callable[[], ReportSpec]
+        self,
+        capacity: int,
+        clock: ReaderClock,
+        outlet: Outlet,
+        default_report: Callable[[], ReportSpec],
+        hearing: Callable[[AiSpec], Hearing],
     ) -> None:
         self._capacity = capacity
         self._clock = clock
         self._outlet = outlet
         self._default_report = default_report
+        self._hearing = hearing
         self._entries: dict[int, _Entry] = {}
         self._active: tuple[_Entry, RoSpecRun] | None = None
 
@@ -145,7 +153,7 @@ class RoSpecTable:
     def _run(self, entry: _Entry, at: int) -> None:
         entry.state = RoSpecState.ACTIVE
         report = entry.spec.report or self._default_report()
-        self._active = (entry, RoSpecRun(entry.spec, report, self._clock, self._outlet, at))
+        self._active = (entry, RoSpecRun(entry.spec, report, self._clock, self._outlet, self._hearing, at))
 
     def _halt(self, entry: _Entry, state: RoSpecState) -> None:
         if self._active and self._active[0] is entry:

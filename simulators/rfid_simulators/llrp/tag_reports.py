@@ -15,8 +15,14 @@ from typing import Any, NamedTuple
 
 from rfid_simulators.llrp.clock import ReaderClock
 from rfid_simulators.llrp.rospec import ReportSpec
-from rfid_simulators.llrp.vendor import PEAK_RSSI, RF_DOPPLER_FREQUENCY, RF_PHASE_ANGLE, SERIALIZED_TID
-from rfid_simulators.llrp.wire import CUSTOM, IMPINJ, custom, tlv, u16v
+from rfid_simulators.llrp.vendor import (
+    PEAK_RSSI,
+    RF_DOPPLER_FREQUENCY,
+    RF_PHASE_ANGLE,
+    SERIALIZED_TID,
+    ZEBRA_TAG_PHASE,
+)
+from rfid_simulators.llrp.wire import CUSTOM, IMPINJ, ZEBRA, custom, tlv, u16v
 from rfid_simulators.llrp.wire import ParameterType as P
 from rfid_simulators.world.sighting import Sighting
 
@@ -129,12 +135,13 @@ def _rows(*, has_utc: bool) -> tuple[_Row, ...]:
 
 
 _EXTENSION = struct.Struct("!HHIIh")
-_EXTENSIONS: tuple[tuple[int, Callable[[Sighting], int]], ...] = (
-    (RF_PHASE_ANGLE, lambda sighting: round(sighting.phase / tau * 4096) & 0xFFF),
-    (PEAK_RSSI, lambda sighting: _within(round(sighting.rssi * 100), 16)),
-    (RF_DOPPLER_FREQUENCY, lambda sighting: _within(round(sighting.doppler * 16), 16)),
+_EXTENSIONS: tuple[tuple[int, int, Callable[[Sighting], int]], ...] = (
+    (IMPINJ, RF_PHASE_ANGLE, lambda sighting: round(sighting.phase / tau * 4096) & 0xFFF),
+    (IMPINJ, PEAK_RSSI, lambda sighting: _within(round(sighting.rssi * 100), 16)),
+    (IMPINJ, RF_DOPPLER_FREQUENCY, lambda sighting: _within(round(sighting.doppler * 16), 16)),
+    (ZEBRA, ZEBRA_TAG_PHASE, lambda sighting: (round(sighting.phase / tau * 65536) + 0x8000) % 0x10000 - 0x8000),
 )
-"""Impinj's parameters of a 16-bit value: 1/4096 turn, 1/100 dBm, 1/16 Hz."""
+"""Vendors' parameters of a 16-bit value: 1/4096 turn, 1/100 dBm, 1/16 Hz; 1/65536 turn, above half a turn negative."""
 
 
 class TagEncoder:
@@ -152,7 +159,7 @@ class TagEncoder:
         self._pack = struct.Struct("!" + "".join(f"{len(head)}s{form}" for _, head, form, _ in chosen)).pack
         places = [place for at, row in enumerate(chosen) for place in (_VALUES + at, row[3])]
         self._pick: Callable[[tuple[Any, ...]], tuple[Any, ...]] = itemgetter(*places) if places else lambda _: ()
-        self._extensions = [row for row in _EXTENSIONS if row[0] in report.extensions]
+        self._extensions = [row for row in _EXTENSIONS if row[1] in report.extensions]
         self._with_tid = SERIALIZED_TID in report.extensions
         self._clock = clock
         self._rospec_id = rospec_id
@@ -177,8 +184,8 @@ class TagEncoder:
             0,
         )
         content = memory.epc + self._pack(*self._pick(values + self._heads))
-        for subtype, value in self._extensions:
-            content += _EXTENSION.pack(CUSTOM, _EXTENSION.size, IMPINJ, subtype, value(best))
+        for vendor, subtype, value in self._extensions:
+            content += _EXTENSION.pack(CUSTOM, _EXTENSION.size, vendor, subtype, value(best))
         if self._with_tid:
             content += memory.tid
         return _TLV.pack(_TAG_REPORT_DATA, _TLV.size + len(content)) + content

@@ -1,6 +1,7 @@
-"""Vendor extensions that the simulated readers know: a part of Impinj's. Pure.
+"""Vendor extensions that the simulated readers know: a part of Impinj's and of Zebra's. Pure.
 
-Facts as used by clients in the field: IMPINJ_ENABLE_EXTENSIONS first, then Custom parameters of vendor 25882.
+Facts as used by clients in the field: IMPINJ_ENABLE_EXTENSIONS first, then Custom parameters of vendor 25882;
+Zebra's (vendor 161) are known from the start, and its phase has 2 bytes, -pi to pi.
 """
 
 import struct
@@ -8,7 +9,7 @@ from dataclasses import dataclass
 
 from rfid_simulators.llrp.grammar import Element
 from rfid_simulators.llrp.status import RequestError, StatusCode, bad_parameter_field
-from rfid_simulators.llrp.wire import CUSTOM, IMPINJ, custom
+from rfid_simulators.llrp.wire import CUSTOM, IMPINJ, ZEBRA, custom
 
 ENABLE_EXTENSIONS = 21
 ENABLE_EXTENSIONS_RESPONSE = 22
@@ -20,6 +21,11 @@ SERIALIZED_TID = 55
 RF_PHASE_ANGLE = 56
 PEAK_RSSI = 57
 RF_DOPPLER_FREQUENCY = 68
+ZEBRA_AUTONOMOUS_STATE = 101
+ZEBRA_TAG_REPORT_CONTENT_SELECTOR = 708
+ZEBRA_TAG_PHASE = 709
+
+_ZEBRA_ENABLE_PHASE = 1 << 28
 
 _ENABLE_LENGTH = 14
 """Bytes of a Custom header and a 16-bit mode."""
@@ -67,6 +73,21 @@ def extensions(parent: Element) -> list[Extension]:
     return [Extension(one.uint(4, 4), one.fields[8:]) for one in customs if one.uint(0, 4) == IMPINJ]
 
 
+def _zebra(parent: Element, subtype: int) -> list[Element]:
+    return [one for one in parent.all(CUSTOM) if (one.uint(0, 4), one.uint(4, 4)) == (ZEBRA, subtype)]
+
+
+def is_autonomous(request: Element, *, on_before: bool) -> bool:
+    """Whether a Zebra reader reads by itself after this SET_READER_CONFIG."""
+    states = _zebra(request, ZEBRA_AUTONOMOUS_STATE)
+    return bool(states[-1].uint(8, 1) & 0x80) if states else on_before
+
+
+def autonomous_state(*, on: bool) -> bytes:
+    """Encode MotoAutonomousState."""
+    return custom(ZEBRA, ZEBRA_AUTONOMOUS_STATE, bytes((on << 7,)))
+
+
 def report_extensions(report_spec: Element) -> frozenset[int]:
     """Return the subtypes that the ROReportSpec switches on for tag reports.
 
@@ -77,6 +98,9 @@ def report_extensions(report_spec: Element) -> frozenset[int]:
     for extension in extensions(report_spec):
         if extension.subtype == TAG_REPORT_CONTENT_SELECTOR:
             chosen.update(_selected(extension.data))
+    for selector in _zebra(report_spec, ZEBRA_TAG_REPORT_CONTENT_SELECTOR):
+        if selector.uint(8, 4) & _ZEBRA_ENABLE_PHASE:
+            chosen.add(ZEBRA_TAG_PHASE)
     return frozenset(chosen)
 
 

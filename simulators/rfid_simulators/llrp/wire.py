@@ -15,7 +15,8 @@ LLRP_1_1 = 2
 CUSTOM = 1023
 """Type of both CUSTOM_MESSAGE and the Custom parameter."""
 IMPINJ = 25882
-"""IANA private enterprise number."""
+ZEBRA = 161
+"""IANA private enterprise numbers; Zebra goes by Motorola's."""
 
 _HEADER = struct.Struct("!HII")
 _TLV = struct.Struct("!HH")
