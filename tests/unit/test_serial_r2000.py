@@ -319,7 +319,7 @@ def test_a_reader_that_answers_no_setting_is_told_thrice_and_read_all_the_same()
 
 
 def test_a_refused_power_degrades_and_the_reader_reads_all_the_same() -> None:
-    loop = asked(power_dbm=36)
+    loop = asked(power_dbm=33)
     loop.advance(FIRMWARE, at(0))
     refused = loop.advance(answer(codec.SET_TEMPORARY_POWER, b"\x48"), at(10))
     assert degraded(refused.health) == "power: wrong parameter (status 48)"
@@ -390,3 +390,16 @@ def test_bytes_of_a_reader_with_another_address_are_explained_too() -> None:
     reader = R2000Reader("r", R2000Options(port="/dev/ttyS0"), SystemClock())
     (record,) = reader.explain(answer(0x74, b"\x22", address=7))
     assert record["detail"] == "the antenna is missing"
+
+
+@pytest.mark.parametrize("options", [{"rounds": 34}, {"rounds": 0}, {"power_dbm": 16}])
+def test_an_option_whose_command_would_look_like_an_answer_is_refused(options: dict[str, int]) -> None:
+    with pytest.raises(ValueError, match=next(iter(options))):
+        R2000Options.model_validate({"port": "/dev/ttyS0", **options})
+
+
+@pytest.mark.parametrize("rounds", [1, 15, 255])
+def test_no_inventory_command_is_the_bytes_of_a_status_that_is_known(rounds: int) -> None:
+    assert R2000Options.model_validate({"port": "/dev/ttyS0", "rounds": rounds}).rounds == rounds
+    (echo,), _ = decode(codec.command(codec.INVENTORY, bytes((rounds,)), 1))
+    assert echo.detail.startswith("unknown status")

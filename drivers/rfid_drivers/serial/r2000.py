@@ -45,16 +45,16 @@ class R2000Options(SerialOptions):
         default=(1,), min_length=1, description="Antennas to read, one after the other, counted from 1."
     )
     power_dbm: int | None = Field(
-        default=None, ge=0, le=36, description="Output power until the reader restarts; none leaves it as it is."
+        default=None, ge=20, le=33, description="Output power until the reader restarts; none leaves it as it is."
     )
     session: int | None = Field(
         default=None, ge=0, le=3, description="Gen2 session; none leaves the choice to the reader (command 89)."
     )
     target: Literal["A", "B"] = Field(default="A", description="Gen2 inventoried flag to look for, with `session`.")
-    rounds: int = Field(
+    # From 16 on this number would be a status: the answer "antenna missing" is byte for byte the command for 34 rounds,
+    # and the echo of that command looks the same. The same goes for a power below 18 dBm.
+    rounds: Annotated[int, Field(ge=1, le=15)] | Literal[255] = Field(
         default=1,
-        ge=1,
-        le=255,
         description="Inventory rounds at an antenna before the next one; without `session`, 255 is one very short one.",
     )
     round_timeout_ms: int = Field(

@@ -27,7 +27,7 @@ Byte map (vendor manual of the IND903 module, V2.2; frames checked against field
 A checksum of eight bits lets one damaged frame in 256 pass. So a frame also has to have the reader's address, a
 command that is known, one of that command's lengths and, where it is a tag, the length that its PC tells; and it may
 not hold the head of another frame of its own kind, as two frames do that were joined by a loss. (The price: an EPC
-that has these four bytes in it, one of four milliards, is not read.)
+that happens to have these four bytes in it is not read: of random EPCs of 12 bytes one in 480 million.)
 """
 
 from typing import NamedTuple
