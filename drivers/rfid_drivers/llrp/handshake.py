@@ -14,7 +14,7 @@ from rfid_drivers.llrp.notifications import Status
 from rfid_drivers.llrp.options import LlrpOptions
 from rfid_drivers.llrp.parameters import CUSTOM, LlrpDecodeError
 from rfid_drivers.llrp.profiles import PROFILES, Quirk, profile_for
-from rfid_drivers.llrp.radio_plan import Reader, droppable, make_plan, unsupported
+from rfid_drivers.llrp.radio_plan import Reader, droppable, make_plan, unsupported, with_dependents
 from rfid_drivers.llrp.reader_config import EVERYTHING, ReaderConfig, decode_reader_config
 from rfid_drivers.llrp.retreat import attempts, is_final, named_setting
 from rfid_drivers.llrp.rospec import ROSPEC_ID, InstalledSpec, SpecState, content_of, installed_specs
@@ -65,6 +65,8 @@ class Settled:
     """MAC address (EUI-64) or EPC of the reader in upper-case hex; None where it does not tell."""
     antennas_connected: tuple[int, ...] | None = None
     """None where the reader does not tell."""
+    impinj_extensions: bool = False
+    """Impinj's extensions are enabled."""
 
 
 Step = Request | AwaitStart
@@ -135,6 +137,7 @@ def set_up(options: LlrpOptions) -> Generator[Step, Answer, Settled]:
         tuple(f"{subject}: {why}" for subject, why in (remarks | refused | dropped).items()),
         config.identification,
         config.antennas_connected,
+        extended and Quirk.ENABLE_EXTENSIONS in profile.quirks,
     )
 
 
@@ -250,6 +253,10 @@ class _Trial:
         self._reader = reader
         self._missing = missing
 
+    def whole(self, without: Iterable[str]) -> frozenset[str]:
+        """Add what has to be left out with these settings."""
+        return with_dependents(without, self.droppable)
+
     def rospec(self, without: Iterable[str]) -> bytes:
         """Encode it without these settings, and those that the reader has not."""
         plan = make_plan(self._options, self._reader, self._missing.union(without))
@@ -261,7 +268,7 @@ class _Trial:
         running = {spec.content for spec in installed if spec.state in live}
         if not running:
             return None
-        choices = (frozenset[str](), *attempts(self.droppable))
+        choices = (frozenset[str](), *map(self.whole, attempts(self.droppable)))
         return next((one for one in choices if content_of(self.rospec(one)) in running), None)
 
 
@@ -281,12 +288,12 @@ def _install(trial: _Trial) -> Generator[Step, Answer, dict[str, object]]:
         named = None if is_final(refusal.status.fault) else named_setting(refusal.status.fault, remaining)
         if named is None:
             break
-        dropped[named] = refusal.status
+        dropped |= dict.fromkeys(sorted(trial.whole({named})), refusal.status)
         refusal = yield from _add(trial.rospec(dropped))
     if refusal is None:
         return dropped
     if not is_final(refusal.status.fault):
-        for more in attempts(remaining):
+        for more in map(trial.whole, attempts(remaining)):
             if (yield from _add(trial.rospec({*dropped, *more}))) is None:
                 return {**dropped, **dict.fromkeys(sorted(more), refusal.status)}
     assert first is not None

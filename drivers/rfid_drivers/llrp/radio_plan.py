@@ -16,6 +16,8 @@ from rfid_gateway.driver import ReaderError
 
 ANTENNA_POWERS = "antenna_settings.tx_power_dbm"
 """Name of the setting that gives single antennas a power of their own."""
+_DEPENDS_ON = {"tari_ns": "mode_index", "impinj_search_mode": "session"}
+"""A Tari fits one mode, and TagFocus one session."""
 _DEFAULT_POPULATION = 32
 _UNKNOWN = AntennaState()
 _SEARCH_MODES = {"reader_selected": 0, "single_target": 1, "dual_target": 2, "tag_focus": 3}
@@ -110,6 +112,12 @@ def droppable(options: LlrpOptions, reader: Reader) -> tuple[str, ...]:
     return (*reversed(contents), *named)
 
 
+def with_dependents(without: Iterable[str], settings: Iterable[str]) -> frozenset[str]:
+    """Add to the settings that are left out those that make no sense without them."""
+    dropped = frozenset(without)
+    return dropped.union(one for one in settings if _DEPENDS_ON.get(one) in dropped)
+
+
 def make_plan(options: LlrpOptions, reader: Reader, without: Iterable[str] = ()) -> Plan:
     """Work out what the reader is asked for, but for the settings named by `without`.
 
@@ -120,7 +128,7 @@ def make_plan(options: LlrpOptions, reader: Reader, without: Iterable[str] = ())
     antennas = options.antennas or tuple(range(1, reader.capabilities.antennas + 1))
     plans = [(antenna, _plan_antenna(antenna, options, reader, dropped)) for antenna in antennas]
     if ANTENNA_POWERS in dropped:
-        plans = _with_lowest_power(plans, options, reader.capabilities)
+        plans = _with_lowest_power(plans, options, reader)
     if all(plan == plans[0][1] for _, plan in plans):
         plans = [(0, plan) for _, plan in plans[:1] if plan != AntennaPlan()]
     contents = tuple(one for one in _contents(options, reader) if content_setting(one) not in dropped)
@@ -206,15 +214,13 @@ def _singulation(radio: RadioOptions, now: AntennaState) -> Singulation | None:
 
 
 def _with_lowest_power(
-    plans: list[tuple[int, AntennaPlan]], options: LlrpOptions, capabilities: Capabilities
+    plans: list[tuple[int, AntennaPlan]], options: LlrpOptions, reader: Reader
 ) -> list[tuple[int, AntennaPlan]]:
     """Give all antennas the lowest power that is configured for any: less than asked is safe, more is not."""
     radios: tuple[RadioOptions, ...] = (options, *options.antenna_settings.values())
     lowest = min(radio.tx_power_dbm for radio in radios if radio.tx_power_dbm is not None)
-    index = power_index(capabilities.power_table, lowest)
-    hop_table = capabilities.hop_table_id
-    usual = Transmitter(hop_table, 0 if hop_table else 1, index)
+    states = reader.config.antennas
     return [
-        (antenna, replace(plan, transmitter=replace(plan.transmitter or usual, power_index=index)))
+        (antenna, replace(plan, transmitter=_transmitter(lowest, reader.capabilities, states.get(antenna, _UNKNOWN))))
         for antenna, plan in plans
     ]
