@@ -8,8 +8,16 @@ section 10). The differences are taken against the monotonic clock, so that sett
 from collections import deque
 
 WINDOW_US = 30_000_000
-"""How long a difference counts. After this time a reader whose clock was set back is believed; one that was set
-forward is believed at once. Readers' quartzes drift less than 3 ms in it."""
+"""How long a difference counts. Readers' quartzes drift less than 10 ms in it. A reader whose clock was set forward
+is believed at once."""
+
+STEP_US = 100_000
+"""A difference that is less than the best by more than this comes from a delay, or from a clock that was set back."""
+STEADY_US = 200_000
+"""A clock that was set back shows the same difference from then on; the old reads of a buffer that is being emptied
+come nearer and nearer to the present."""
+STEP_TOLD_AFTER_US = 2_000_000
+"""How long the differences have to be steady until a clock counts as set back."""
 
 
 class ReaderClock:
@@ -18,6 +26,8 @@ class ReaderClock:
     def __init__(self) -> None:
         # Largest difference first; behind it only those that may still become the largest (monotonic queue).
         self._samples: deque[tuple[int, int]] = deque()
+        self._run: tuple[int, int, int] | None = None
+        """Since the samples are behind the best: least and largest difference, and when that began."""
 
     def sample(self, reader_time: int, monotonic: int) -> None:
         """Note that a time of the reader's clock arrived at a moment of the gateway's monotonic clock."""
@@ -28,6 +38,22 @@ class ReaderClock:
         samples.append((difference, monotonic))
         while samples[0][1] < monotonic - WINDOW_US:
             samples.popleft()
+        self._look_for_a_step(difference, monotonic)
+
+    def _look_for_a_step(self, difference: int, monotonic: int) -> None:
+        """Forget the samples before the reader's clock was set back, if it was."""
+        if difference >= self._samples[0][0] - STEP_US:
+            self._run = None
+            return
+        least, largest, since = self._run or (difference, difference, monotonic)
+        least, largest = min(least, difference), max(largest, difference)
+        if largest - least > STEADY_US:
+            least, largest, since = difference, difference, monotonic
+        self._run = least, largest, since
+        if monotonic - since >= STEP_TOLD_AFTER_US:
+            while self._samples[0][0] > largest:
+                self._samples.popleft()
+            self._run = None
 
     def offset(self, utc: int, monotonic: int) -> int:
         """Reader's clock minus the gateway's UTC, as `TagReport.clock_offset` wants it.

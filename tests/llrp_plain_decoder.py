@@ -19,29 +19,74 @@ TV_SIZES = dict.fromkeys((1, 7, 8, 10, 11, 12, 14, 15, 17, 19, 20), 2) | {
 }
 
 
+CARRIED: dict[str, set[object]] = {
+    "antenna_id": {1},
+    "first_seen": {2, 3},
+    "last_seen": {4, 5},
+    "peak_rssi": {6, "impinj 57"},
+    "channel": {7},
+    "tag_seen_count": {8},
+    "pc": {12},
+}
+TIMES = {"first_seen", "last_seen"}
+
+
+class PlainReader:
+    """Reads the reports of one connection one after another."""
+
+    def __init__(self) -> None:
+        self.spec = 0
+        self.values: dict[int, dict[str, object]] = {}
+        self.clocks: dict[int, str] = {}
+
+    def reading(self, body: bytes, now: int) -> list[TagRead]:
+        """Read what can be read; `now` stands in for absent times."""
+        reads = []
+        position = 0
+        while position < len(body):
+            length = int.from_bytes(body[position + 2 : position + 4])
+            if not 4 <= length <= len(body) - position:
+                break
+            if int.from_bytes(body[position : position + 2]) & 0x3FF == 240:
+                tag = _Tag(body[position + 4 : position + length])
+                if tag.bits:
+                    reads.append(self._carried(tag, tag.read(now)) if tag.sound else tag.read(now))
+            position += length
+        return reads
+
+    def _carried(self, tag: "_Tag", read: TagRead) -> TagRead:
+        """Fill in from the last read of the same ROSpec what this one leaves out."""
+        if 9 in tag.found:
+            self.spec = int.from_bytes(tag.found[9])
+        values = self.values.setdefault(self.spec, {})
+        clock = "utc" if tag.found.keys() & {2, 4} else "uptime" if tag.found.keys() & {3, 5} else ""
+        given = {field for field, kinds in CARRIED.items() if tag.found.keys() & kinds}
+        usable = {field: value for field, value in values.items() if field not in given}
+        if clock and clock != self.clocks.get(self.spec):
+            usable = {field: value for field, value in usable.items() if field not in TIMES}
+        filled = read._replace(**usable)
+        if TIMES & usable.keys() and filled.first_seen > filled.last_seen:
+            filled = filled._replace(first_seen=read.first_seen, last_seen=read.last_seen)
+        for field in given | values.keys():
+            values[field] = getattr(filled, field)
+        self.clocks[self.spec] = clock or self.clocks.get(self.spec, "")
+        return filled
+
+
 def plain_reading(body: bytes, now: int) -> list[TagRead]:
-    """Read what can be read; `now` stands in for absent times."""
-    reads = []
-    position = 0
-    while position < len(body):
-        length = int.from_bytes(body[position + 2 : position + 4])
-        if not 4 <= length <= len(body) - position:
-            break
-        if int.from_bytes(body[position : position + 2]) & 0x3FF == 240:
-            tag = _Tag(body[position + 4 : position + length])
-            if tag.bits:
-                reads.append(tag.read(now))
-        position += length
-    return reads
+    """Read the first report of a connection."""
+    return PlainReader().reading(body, now)
 
 
 class _Tag:
     def __init__(self, body: bytes) -> None:
         self.found: dict[object, bytes] = {}
         self.bits = 0
+        self.sound = True
         while body:
             length = self._tv(body) if body[0] & 0x80 else self._tlv(body)
             if not length:
+                self.sound = False
                 break
             body = body[length:]
 
@@ -55,6 +100,8 @@ class _Tag:
             self.bits, self.found["epc"] = 96, value
         elif kind not in (2, 3, 4, 5) or int.from_bytes(value) < LATEST:
             self.found[kind] = value
+        else:
+            self.sound = False  # a time that is none is damage
         return 1 + size
 
     def _tlv(self, body: bytes) -> int:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from rfid_drivers.llrp.reports import DecodedReport, ReportDecoder
 from rfid_gateway.reads import TagRead
 from tests.llrp_messages import EPC, UTC, custom, epc96, epc_data, tag, tlv, tv, usual_tag
-from tests.llrp_plain_decoder import plain_reading
+from tests.llrp_plain_decoder import PlainReader, plain_reading
 
 NOW = UTC + 12345
 HEX = EPC.hex().upper()
@@ -208,6 +208,40 @@ def test_a_damaged_tag_is_never_the_pattern_for_others() -> None:
     assert decoder.decode(damaged, NOW).errors != ()
 
 
+FULL = (tv(1, "H", 3), tv(6, "b", -60), tv(7, "H", 5), tv(2, "Q", UTC), tv(4, "Q", UTC + 9), tv(8, "H", 2))
+
+
+def test_what_a_reader_leaves_out_has_not_changed() -> None:
+    decoder = ReportDecoder()
+    decoder.decode(tag(epc96(), *FULL), NOW)
+    for _ in range(2):  # the second time on the fast path
+        bare, moved = decoder.decode(tag(epc96()) + tag(epc96(), tv(1, "H", 4)), NOW).tag_reads
+        assert bare == TagRead(HEX, 3, UTC, UTC + 9, peak_rssi=-60.0, tag_seen_count=2, channel=5)
+        assert moved.antenna_id == 4
+        (back,) = decoder.decode(tag(epc96(), tv(1, "H", 3)), NOW).tag_reads
+        assert back.antenna_id == 3
+
+
+def test_each_rospec_has_its_own_last_values() -> None:
+    decoder = ReportDecoder()
+    for spec, antenna in ((1, 3), (2, 4)):
+        decoder.decode(tag(tv(9, "I", spec), epc96(), tv(1, "H", antenna)), NOW)
+    body = tag(tv(9, "I", 1), epc96()) + tag(tv(9, "I", 2), epc96())
+    assert [read.antenna_id for read in decoder.decode(body, NOW).tag_reads] == [3, 4]
+
+
+def test_a_new_connection_carries_nothing_over() -> None:
+    ReportDecoder().decode(tag(epc96(), *FULL), NOW)
+    assert decode(tag(epc96())).tag_reads == (TagRead(HEX, 0, NOW, NOW),)
+
+
+def test_phase_and_tid_belong_to_their_tag_alone() -> None:
+    decoder = ReportDecoder()
+    decoder.decode(tag(epc96(), custom(56, b"\0\1"), custom(55, struct.pack("!H", 1) + b"\xe2\x80")), NOW)
+    (read,) = decoder.decode(tag(epc96()), NOW).tag_reads
+    assert (read.phase, read.tid) == (None, None)
+
+
 PARAMETERS = st.one_of(
     st.builds(lambda value: tv(1, "H", value), st.integers(0, 65535)),
     st.builds(lambda value: tv(2, "Q", value), st.integers(0, 2**64 - 1)),
@@ -250,11 +284,10 @@ def reports(draw: st.DrawFn) -> bytes:
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(reports(), min_size=1, max_size=4))
 def test_the_fast_path_agrees_with_a_plain_reading_also_of_damaged_reports(bodies: list[bytes]) -> None:
-    warm = ReportDecoder()
+    warm, plain = ReportDecoder(), PlainReader()
     for body in [*bodies, *bodies]:
-        expected = plain_reading(body, NOW)
-        assert list(ReportDecoder().decode(body, NOW).tag_reads) == expected
-        assert list(warm.decode(body, NOW).tag_reads) == expected
+        assert list(ReportDecoder().decode(body, NOW).tag_reads) == plain_reading(body, NOW)
+        assert list(warm.decode(body, NOW).tag_reads) == plain.reading(body, NOW)
 
 
 @settings(deadline=None)

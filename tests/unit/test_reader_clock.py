@@ -31,6 +31,22 @@ def test_a_reader_set_back_is_believed_when_the_window_has_passed() -> None:
     assert clock.offset(UTC + later, later) == -(10**9)
 
 
+def test_a_reader_set_back_is_believed_within_a_few_seconds_where_it_reads() -> None:
+    clock = ReaderClock()
+    clock.sample(UTC, 0)
+    for monotonic in range(1_000_000, 4_000_000, 250_000):
+        clock.sample(UTC - 10**9 + monotonic - monotonic % 30_000, monotonic)
+    assert abs(clock.offset(UTC + 4_000_000, 4_000_000) + 10**9) < 50_000
+
+
+def test_old_reads_from_an_emptied_buffer_do_not_move_the_clock() -> None:
+    clock = ReaderClock()
+    clock.sample(UTC, 0)
+    for monotonic in range(10_000, 5_000_000, 10_000):
+        clock.sample(UTC - 3_600_000_000 + 100 * monotonic, monotonic)
+    assert clock.offset(UTC + 5_000_000, 5_000_000) == 0
+
+
 def test_a_reader_set_forward_is_believed_at_once() -> None:
     clock = ReaderClock()
     clock.sample(UTC, 0)

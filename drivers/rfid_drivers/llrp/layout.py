@@ -70,6 +70,17 @@ _CLOCKS: dict[Literal["utc", "uptime"], set[str]] = {
 }
 """What a tag's times count from, better first -> the values that tell."""
 
+_CARRIED: dict[str, set[str]] = {
+    "antenna_id": {"antenna_id"},
+    "first_seen": {"first_utc", "first_uptime"},
+    "last_seen": {"last_utc", "last_uptime"},
+    "peak_rssi": {"rssi_centi_dbm", "rssi_dbm"},
+    "tag_seen_count": {"tag_seen_count"},
+    "pc": {"pc"},
+    "channel": {"channel"},
+}
+"""Field of TagRead that a reader may leave out while it does not change -> the values that are it."""
+
 _ABSENT = dict.fromkeys(_SOURCES, 3) | {"antenna_id": 0, "first_seen": 1, "last_seen": 1, "tag_seen_count": 2}
 """Field of TagRead -> its default where the tag has no such value: place in (0, now, 1, None)."""
 
@@ -82,8 +93,8 @@ _CONVERSIONS: dict[str, Callable[[Any], Any]] = {
     "tid": _HEX.__getitem__,
     "epc": _HEX.__getitem__,
 }
-"""Value on the wire -> value in TagRead (Impinj: phase in 4096ths of a turn, Doppler in 16ths of a hertz; Zebra: phase in 32768ths
-of half a turn, with a sign)."""
+"""Value on the wire -> value in TagRead (Impinj: phase in 4096ths of a turn, Doppler in 16ths of a hertz;
+Zebra: phase in 32768ths of half a turn, with a sign)."""
 
 
 class Layout:
@@ -93,6 +104,8 @@ class Layout:
         """Learn from a walk that found an EPC."""
         self.size = len(walk.tag)
         self.clock = next((clock for clock, names in _CLOCKS.items() if not names.isdisjoint(walk.values)), None)
+        self.given = frozenset(field for field, names in _CARRIED.items() if not names.isdisjoint(walk.values))
+        self.typical, self.rospec_id = walk.typical, walk.rospec_id
         mask = bytearray(self.size)
         for offset, bits in walk.pinned:
             mask[offset] = bits

@@ -2,6 +2,7 @@
 
 from typing import Literal, NamedTuple
 
+from rfid_drivers.llrp.carry_forward import CarryForward
 from rfid_drivers.llrp.layout import Layout
 from rfid_drivers.llrp.parameters import TLV_HEADER
 from rfid_drivers.llrp.tag_walk import TAG_REPORT_DATA, TagWalk
@@ -22,10 +23,11 @@ class DecodedReport(NamedTuple):
 
 
 class ReportDecoder:
-    """Decodes the reports of one reader, remembering how its tags lie. Owner: the session."""
+    """Decodes the reports of one connection, remembering how its tags lie and what they told. Owner: the session."""
 
     def __init__(self) -> None:
         self._layouts: dict[int, Layout] = {}
+        self._carry = CarryForward()
 
     def decode(self, body: bytes, now: int) -> DecodedReport:
         """Decode the body of RO_ACCESS_REPORT; never raises, damage is told in `errors`.
@@ -36,7 +38,7 @@ class ReportDecoder:
         """
         layout = self._layouts.get(int.from_bytes(body[2:4]))
         if layout and layout.matches(body):
-            return DecodedReport(tuple(layout.reads(body, now)), layout.clock)
+            return DecodedReport(tuple(self._carry.complete(layout, layout.reads(body, now))), layout.clock)
         return self._decode_one_by_one(body, now)
 
     def _decode_one_by_one(self, body: bytes, now: int) -> DecodedReport:
@@ -55,7 +57,7 @@ class ReportDecoder:
                 if error:
                     errors.append(f"tag at byte {position}: {error}")
                 if layout:
-                    reads += layout.reads(tag, now)
+                    reads += self._carry.complete(layout, layout.reads(tag, now))
                     clock = layout.clock or clock
             position += length
         return DecodedReport(tuple(reads), clock, tuple(errors))

@@ -3,7 +3,7 @@
 import struct
 from typing import NamedTuple
 
-from rfid_drivers.llrp.parameters import CUSTOM, IMPINJ, ZEBRA, TLV_HEADER, LlrpDecodeError
+from rfid_drivers.llrp.parameters import CUSTOM, IMPINJ, TLV_HEADER, ZEBRA, LlrpDecodeError
 
 EPC_DATA = 241
 TAG_REPORT_DATA = 240
@@ -62,6 +62,7 @@ class TagWalk:
         values: name of a value -> where it lies. Of a parameter that comes twice, the last counts.
         pinned: offset of every byte that decides where values lie: types, lengths, vendors.
         epc_bits: length of the EPC.
+        rospec_id: of the ROSpec that reports it; None where the tag does not say.
         error: what ended the walk early, empty if nothing did. What came before it is good.
         typical: other tags may be expected to look the same.
     """
@@ -71,6 +72,7 @@ class TagWalk:
         self.values: dict[str, Value] = {}
         self.pinned: list[tuple[int, int]] = [(offset, 0xFF) for offset in range(TLV_HEADER.size)]
         self.epc_bits = 0
+        self.rospec_id: int | None = None
         self.error = ""
         self.typical = True
         try:
@@ -102,6 +104,9 @@ class TagWalk:
             self.values[name] = Value(at + 1, form)
         if name == "epc":
             self.epc_bits = 96
+        elif name == "ROSpecID":
+            self.rospec_id = int.from_bytes(self.tag[at + 1 : at + 1 + size])
+            self._pin(at + 1, size)
         return 1 + size
 
     def _time(self, name: str, at: int) -> None:
