@@ -125,7 +125,7 @@ def test_whatever_arrives_every_byte_comes_out_once_as_a_frame_or_as_rejected(ch
 def test_whatever_a_frame_carries_it_comes_out_once(kind: int, code: int, params: bytes, head: int) -> None:
     frame = answer(code, params, kind, head)
     frames, rejected = decode(frame)
-    assert b"".join(item.raw for item in [*frames, *rejected]) == frame
+    assert b"".join([*(item.raw for item in frames), *(run.raw for run in rejected)]) == frame
 
 
 @given(st.integers(1, 31).flatmap(lambda words: st.binary(min_size=2 * words, max_size=2 * words)), st.data())

@@ -150,7 +150,7 @@ def test_whatever_arrives_every_byte_comes_out_once_as_a_frame_or_as_rejected(ch
 def test_whatever_an_answer_carries_it_comes_out_once(code: int, data: bytes, status: int) -> None:
     frame = answer(code, data, status)
     frames, rejected = decode(frame)
-    assert b"".join(item.raw for item in [*frames, *rejected]) == frame
+    assert b"".join([*(item.raw for item in frames), *(run.raw for run in rejected)]) == frame
 
 
 @given(st.integers(0, 0x1FF), st.binary(max_size=60))
