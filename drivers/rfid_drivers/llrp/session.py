@@ -31,7 +31,7 @@ from rfid_drivers.llrp.notifications import (
     decode_notification,
 )
 from rfid_drivers.llrp.options import LlrpOptions
-from rfid_drivers.llrp.parameters import IMPINJ, LlrpDecodeError
+from rfid_drivers.llrp.parameters import LlrpDecodeError
 from rfid_drivers.llrp.reports import ReportDecoder
 from rfid_drivers.llrp.rospec import ROSPEC_ID
 from rfid_drivers.llrp.versions import Probe, agree_on_version
@@ -230,7 +230,7 @@ class Session:
             told = Alert("protocol_version", remark) if self._options.version == "1.1" else Remark(remark)
             self._events.append(told)
         settled = yield from set_up(self._options)
-        impinj = settled.capabilities.manufacturer == IMPINJ and self._options.impinj_extensions
+        impinj = settled.impinj_extensions
         inspection = yield from inspect(TEMPERATURE_OF_IMPINJ if impinj else b"")
         return settled, inspection
 
