@@ -4,6 +4,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import ClassVar
 
 import pytest
 
@@ -11,8 +12,10 @@ from rfid_drivers.llrp.connection import Connection, Waker
 from rfid_drivers.llrp.options import LlrpOptions
 from rfid_drivers.llrp.reader import LlrpReader
 from rfid_gateway.clock import SystemClock
+from rfid_gateway.config import ReaderConfig
 from rfid_gateway.driver import ReaderBusyError, ReaderError
-from rfid_gateway.reads import ReaderItem
+from rfid_gateway.reads import ReaderAlert, ReaderItem
+from rfid_gateway.supervisor import ReaderSupervisor
 from tests.llrp_messages import greeting, message, usual_tag
 
 
@@ -60,8 +63,8 @@ def test_a_wake_before_the_wait_is_not_lost_and_does_not_last(waker: Waker) -> N
         connection = Connection.open("127.0.0.1", port, 5, waker)
         assert connection is not None
         waker.wake()
-        assert not connection.wait(60)
-        assert not connection.wait(0)
+        assert connection.receive(60) is None
+        assert connection.receive(0) is None
         connection.close()
 
 
@@ -79,8 +82,7 @@ def test_ipv6_readers_are_reached(waker: Waker) -> None:
     with server(lambda client: client.sendall(b"x"), "::1") as port:
         connection = Connection.open("::1", port, 5, waker)
         assert connection is not None
-        assert connection.wait(5)
-        assert connection.receive() == b"x"
+        assert connection.receive(5) == b"x"
         connection.close()
 
 
@@ -116,6 +118,42 @@ def test_closing_ends_the_wait_for_a_greeting() -> None:
 def test_a_busy_reader_that_hangs_up_at_once_is_busy_not_gone() -> None:
     with server(lambda client: client.sendall(greeting(2))) as port, pytest.raises(ReaderBusyError):
         driver(port).run(lambda _item: None)
+
+
+def test_a_busy_reader_is_an_alert_that_says_what_helps() -> None:
+    items: list[ReaderItem] = []
+    with server(lambda client: client.sendall(greeting(2))) as port, pytest.raises(ReaderBusyError):
+        driver(port).run(items.append)
+    (alert,) = items
+    assert isinstance(alert, ReaderAlert)
+    assert (alert.kind, "restart the reader" in alert.detail) == ("reader_busy", True)
+
+
+def test_a_busy_reader_is_called_again_only_after_the_supervisors_long_wait() -> None:
+    connects: list[socket.socket] = []
+
+    def refuse(client: socket.socket) -> None:
+        connects.append(client)
+        client.sendall(greeting(1))
+
+    class Waits(threading.Event):
+        """Waits no time, and ends the supervisor after ten waits."""
+
+        asked_s: ClassVar[list[float]] = []
+
+        def wait(self, timeout: float | None = None) -> bool:
+            self.asked_s.append(timeout or 0)
+            if len(self.asked_s) == 10:
+                self.set()
+            return self.is_set()
+
+    with server(refuse) as port:
+        config = ReaderConfig("r", "llrp", LlrpReader, LlrpOptions(host="127.0.0.1", port=port))
+        supervisor = ReaderSupervisor(config, lambda _item: None, SystemClock())
+        supervisor._closing = Waits()
+        supervisor.run()
+    assert len(connects) == 10
+    assert min(Waits.asked_s) >= 15
 
 
 def test_a_reader_that_hangs_up_in_the_middle_of_a_message_is_gone_and_the_next_connection_starts_afresh() -> None:
