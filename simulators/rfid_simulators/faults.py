@@ -1,7 +1,8 @@
 """What can go wrong on the wire between a simulated reader and its client, as data. Pure.
 
 Faults that a test injects into a running server. `CutMidMessage` and `SendGarbage` happen once, with the next bytes
-that the reader sends; `SilentHang` lasts until the client gives up; the others last until they are cleared.
+that the reader sends; `Reboot` happens at once; `SilentHang` lasts until the client gives up; the others last until
+they are cleared.
 """
 
 from collections.abc import Callable, Sequence
@@ -51,8 +52,72 @@ class SplitWrites:
     sizes: tuple[int, ...] = (1,)
 
 
-Fault = CutMidMessage | SilentHang | StopKeepalives | RefuseAsBusy | SendGarbage | SplitWrites
-_F = TypeVar("_F", CutMidMessage, SilentHang, StopKeepalives, RefuseAsBusy, SendGarbage, SplitWrites)
+@dataclass(frozen=True, slots=True)
+class Reboot:
+    """The reader loses its power: connection, ROSpecs and settings are gone, and for a while nobody answers."""
+
+    down_us: int = 2_000_000
+    """Microseconds for which connections are refused."""
+    clock_us: int = 946_684_800_000_000
+    """What its clock shows afterwards, microseconds UTC: the year 2000."""
+
+
+@dataclass(frozen=True, slots=True)
+class SlowReplies:
+    """Responses come late; reports and events overtake them."""
+
+    delay_us: int = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class WrongIds:
+    """Responses carry a message id that nobody asked with."""
+
+    ahead: int = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class LoseReplies:
+    """Responses of one message type never come."""
+
+    message_type: int
+
+
+@dataclass(frozen=True, slots=True)
+class WrongStatus:
+    """Responses carry this LLRPStatus code whatever was done; 555 is none of any standard."""
+
+    code: int = 555
+
+
+@dataclass(frozen=True, slots=True)
+class DuplicateReports:
+    """Every tag report is sent twice."""
+
+
+@dataclass(frozen=True, slots=True)
+class AddToReports:
+    """The first tag of every report ends with these bytes: a parameter that the client does not know."""
+
+    parameter: bytes
+
+
+Fault = (
+    CutMidMessage
+    | SilentHang
+    | StopKeepalives
+    | RefuseAsBusy
+    | SendGarbage
+    | SplitWrites
+    | Reboot
+    | SlowReplies
+    | WrongIds
+    | LoseReplies
+    | WrongStatus
+    | DuplicateReports
+    | AddToReports
+)
+_F = TypeVar("_F")
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +152,10 @@ class FaultyLine:
         """Return the first fault of that kind, or None."""
         return next((fault for fault in self._faults if isinstance(fault, kind)), None)
 
+    def __bool__(self) -> bool:
+        """Whether there is any fault."""
+        return bool(self._faults)
+
     def end_session(self) -> None:
         """Forget what ends with a connection."""
         self._faults = [fault for fault in self._faults if not isinstance(fault, SilentHang)]
@@ -113,7 +182,7 @@ class FaultyLine:
     def _once(self, kind: type[_F]) -> _F | None:
         fault = self.find(kind)
         if fault is not None:
-            self._faults.remove(fault)
+            self._faults = [other for other in self._faults if other is not fault]
         return fault
 
 

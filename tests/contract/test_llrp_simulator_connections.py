@@ -4,7 +4,6 @@ import socket
 import ssl
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Self
 
 import pytest
 
@@ -12,50 +11,14 @@ from rfid_simulators.faults import SplitWrites
 from rfid_simulators.llrp.inventory import Sources
 from rfid_simulators.llrp.profiles import IMPINJ_R420
 from rfid_simulators.llrp.server import LlrpReaderServer
-from rfid_simulators.llrp.wire import Frame, Framer, MessageType, message
+from rfid_simulators.llrp.wire import Frame, MessageType, message
 from rfid_simulators.steady_field import steady_field
 from tests import llrp_requests as client
 from tests.certificates import client_context, make_certificate, server_context
+from tests.llrp_conversation import Conversation, dial
 
 FIELD = steady_field("r", rate=500, tags=12)
 RETRY_US = 20_000
-
-
-class Conversation:
-    """A client's end of a connection, blocking; it closes its socket."""
-
-    def __init__(self, connection: socket.socket) -> None:
-        connection.settimeout(10)
-        self.socket = connection
-        self._framer = Framer()
-        self._frames: list[Frame] = []
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.socket.close()
-
-    def next(self) -> Frame:
-        """The next message; EOFError at the end of the connection."""
-        while not self._frames:
-            data = self.socket.recv(65536)
-            if not data:
-                raise EOFError
-            self._frames += self._framer.feed(data)
-        return self._frames.pop(0)
-
-    def ask(self, request: bytes) -> Frame:
-        """The next message that is no report, event or keepalive."""
-        self.socket.sendall(request)
-        while (frame := self.next()).type in (61, 62, 63):
-            pass
-        return frame
-
-
-def dial(server: LlrpReaderServer, tls: ssl.SSLContext | None = None) -> Conversation:
-    connection = socket.create_connection(server.address, 10)
-    return Conversation(tls.wrap_socket(connection, server_hostname="127.0.0.1") if tls else connection)
 
 
 def connection_status(frame: Frame) -> int:

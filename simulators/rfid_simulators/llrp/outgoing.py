@@ -37,11 +37,14 @@ class Outgoing:
     Args:
         clock: the reader's clock.
         buffer_capacity: tags that fit into the report buffer.
+        counters: what counts on.
         unchanged: what leaves unchanged parameters out of tag reports; None leaves reports complete.
     """
 
-    def __init__(self, clock: ReaderClock, buffer_capacity: int, unchanged: UnchangedFilter | None = None) -> None:
-        self.counters = Counters()
+    def __init__(
+        self, clock: ReaderClock, buffer_capacity: int, counters: Counters, unchanged: UnchangedFilter | None = None
+    ) -> None:
+        self.counters = counters
         self.events_on: frozenset[int] = frozenset()
         """Notification types that the client wants."""
         self.version = LLRP_1_0_1

@@ -67,18 +67,23 @@ class SimulatedReader:
         self._clock = clock
         self._output_changes: deque[OutputChange] = deque(maxlen=_MOST_OUTPUT_CHANGES)
         self._gpis_high = [False] * profile.gpis
+        self._counters = Counters()
+        self._power_up()
+        self._start_session(0)
+
+    def _power_up(self) -> None:
+        """Be as a reader is that has just been switched on."""
+        profile, clock = self._profile, self._clock
         self._configuration = factory_configuration(profile)
         unchanged = UnchangedFilter() if profile.leaves_unchanged_out else None
-        self._outgoing = Outgoing(clock, profile.report_buffer_reads, unchanged)
+        self._outgoing = out = Outgoing(clock, profile.report_buffer_reads, self._counters, unchanged)
         self._outgoing.events_on = self._configuration.events
-        out = self._outgoing
         outlet = Outlet(out.tags_due, out.keep, out.recorded_due, out.happened)
         self._rospecs = RoSpecTable(
             profile.max_rospecs, clock, outlet, lambda: self._configuration.report, self._hearing
         )
         self._accessspecs = AccessSpecTable(profile.max_accessspecs)
         self._handlers = self._request_handlers()
-        self._start_session(0)
 
     @property
     def configuration(self) -> Configuration:
@@ -98,7 +103,7 @@ class SimulatedReader:
     @property
     def counters(self) -> Counters:
         """What the reader has sent and refused."""
-        return self._outgoing.counters
+        return self._counters
 
     def connect(self, now: int) -> list[bytes]:
         """Take a client; its connection is the only one until `disconnected`."""
@@ -173,6 +178,18 @@ class SimulatedReader:
         self._advance(now)
         self._clock.step(by_us)
         return self._outgoing.take()
+
+    def reboot(self, clock_us: int, now: int) -> None:
+        """Lose everything but what is counted; call `disconnected` first where a client is there.
+
+        Args:
+            clock_us: what its clock shows then, microseconds UTC; a reader without UTC begins at 0.
+            now: world time.
+        """
+        self._advance(now)
+        self._clock.set(clock_us if self._clock.has_utc else 0, now)
+        self._power_up()
+        self._start_session(now)
 
     def notify(self, event: bytes, now: int) -> list[bytes]:
         """Let the reader tell an event, encoded by `events`, whether the client has switched it on or not."""

@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Self, TypeVar
 
 from rfid_gateway.clock import Clock, SystemClock
-from rfid_simulators.faults import Fault, FaultyLine, RefuseAsBusy, SilentHang
+from rfid_simulators.faults import Fault, FaultyLine, Reboot, RefuseAsBusy, SilentHang, SlowReplies
 from rfid_simulators.llrp.clock import ReaderClock
 from rfid_simulators.llrp.configuration import OutputChange
 from rfid_simulators.llrp.events import ConnectionAttempt
@@ -22,6 +22,7 @@ from rfid_simulators.llrp.outbound import OutboundConnection
 from rfid_simulators.llrp.outgoing import Counters
 from rfid_simulators.llrp.profiles import IMPINJ_R420, ReaderProfile
 from rfid_simulators.llrp.reader import SimulatedReader
+from rfid_simulators.llrp.spoiling import is_reply, spoil
 from rfid_simulators.llrp.wire import MessageType
 
 SECOND = 1_000_000
@@ -74,6 +75,8 @@ class LlrpReaderServer:
         self._tls = tls
         self._outbound = OutboundConnection(*connect_to, retry_us) if connect_to else None
         self._line = FaultyLine(_is_keepalive)
+        self._late: list[tuple[int, list[bytes]]] = []
+        self._down_until: int | None = None
         self._link: ClientLink | None = None
         self._refused: list[tuple[int, ClientLink]] = []
         self._orders: SimpleQueue[Callable[[], None]] = SimpleQueue()
@@ -90,11 +93,9 @@ class LlrpReaderServer:
         Raises:
             OSError: the port is taken.
         """
-        self._listener = socket.create_server(("127.0.0.1", self._port))
-        self._listener.settimeout(0)
+        self._listen()
         self._waker, wakened = socket.socketpair()
         wakened.settimeout(0)
-        self._selector.register(self._listener, selectors.EVENT_READ, self._accept)
         self._selector.register(wakened, selectors.EVENT_READ, lambda: wakened.recv(64))
         self._wakened = wakened
         if began_us is not None:
@@ -119,8 +120,7 @@ class LlrpReaderServer:
     @property
     def address(self) -> tuple[str, int]:
         """Host and port on which the reader listens."""
-        host, port = self._listener.getsockname()
-        return str(host), int(port)
+        return "127.0.0.1", self._port
 
     @property
     def counters(self) -> Counters:
@@ -134,7 +134,10 @@ class LlrpReaderServer:
 
     def inject(self, fault: Fault) -> None:
         """Let something go wrong from now on."""
-        self._order(lambda: self._line.inject(fault))
+        if isinstance(fault, Reboot):
+            self._order(lambda: self._reboot(fault))
+        else:
+            self._order(lambda: self._line.inject(fault))
 
     def clear_faults(self) -> None:
         """Let everything go right again."""
@@ -196,6 +199,25 @@ class LlrpReaderServer:
     def _quit(self) -> None:
         self._stopping = True
 
+    def _listen(self) -> None:
+        self._listener = socket.create_server(("127.0.0.1", self._port))
+        self._listener.settimeout(0)
+        self._port = int(self._listener.getsockname()[1])
+        self._selector.register(self._listener, selectors.EVENT_READ, self._accept)
+
+    def _reboot(self, fault: Reboot) -> None:
+        self._hang_up()
+        self._reader.reboot(fault.clock_us, self._now())
+        if self._down_until is None:
+            self._selector.unregister(self._listener)
+            self._listener.close()
+        self._down_until = self._now() + fault.down_us
+
+    def _come_up(self) -> None:
+        if self._down_until is not None and self._now() >= self._down_until:
+            self._down_until = None
+            self._listen()
+
     def _accept(self) -> None:
         try:
             connection, _ = self._listener.accept()
@@ -212,7 +234,7 @@ class LlrpReaderServer:
             self._refuse(connection, ConnectionAttempt.CLIENT_INITIATED_CONNECTION_EXISTS)
 
     def _dial(self) -> None:
-        if self._outbound and self._link is None:
+        if self._outbound and self._link is None and self._down_until is None:
             connection = self._outbound.poll(self._now())
             if connection:
                 self._take(ClientLink(connection, self._tls, self._outbound.host))
@@ -253,7 +275,10 @@ class LlrpReaderServer:
             self._carry(self._reader.feed(data, self._now()))
 
     def _tick(self) -> None:
+        self._come_up()
         self._dial()
+        while self._late and self._late[0][0] <= self._now():
+            self._write(self._late.pop(0)[1])
         if self._link is None or not self._link.is_congested:
             self._carry(self._reader.tick(self._now()))
         for _, link in self._refused:
@@ -262,6 +287,18 @@ class LlrpReaderServer:
             self._refused.pop(0)[1].close()
 
     def _carry(self, messages: list[bytes]) -> None:
+        if not self._line:
+            self._write(messages)
+            return
+        messages = spoil(messages, self._line)
+        slow = self._line.find(SlowReplies)
+        if slow:
+            replies = [one for one in messages if is_reply(one)]
+            self._late.append((self._now() + slow.delay_us, replies))
+            messages = [one for one in messages if not is_reply(one)]
+        self._write(messages)
+
+    def _write(self, messages: list[bytes]) -> None:
         if self._link is None or not messages:
             return
         writes = self._line.carry(messages)
@@ -273,7 +310,7 @@ class LlrpReaderServer:
     def _flush(self) -> None:
         if self._link is None:
             return
-        if not self._link.send() or self._reader.closing:
+        if not self._link.send() or (self._reader.closing and not self._late):
             self._hang_up()
 
     def _hang_up(self, *, reset: bool = False) -> None:
@@ -281,6 +318,7 @@ class LlrpReaderServer:
             self._selector.unregister(self._link.socket)
             self._link.close(reset=reset)
             self._link = None
+            self._late.clear()
             self._line.end_session()
             if self._outbound:
                 self._outbound.postpone(self._now())
