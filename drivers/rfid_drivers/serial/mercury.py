@@ -33,7 +33,7 @@ _TRIES = 2
 """Ours: how often a command is sent; the vendor's own programs try twice, because the first may only wake it."""
 
 _QUIET_US = 3 * US_PER_S
-"""Ours: three keep-alives in a row that did not come."""
+"""Ours: the keep-alive, due each second, did not come three times in a row."""
 
 _REFUSED_PAUSE_US = 5 * US_PER_S
 """Ours: a module that refused what it cannot read without is set up again after this time."""

@@ -70,7 +70,7 @@ class SimulatedMercury:
         self._restarted = True
 
     def hear(self, sightings: Sequence[Sighting]) -> list[bytes]:
-        """Take what the antennas heard; give what the stream carries because of it, keep-alives and faults too."""
+        """Take what the antennas heard; give what the stream carries because of it, the keep-alive and faults too."""
         if self._restarted:
             self._restarted = False
             return [self._version(0x04)]
