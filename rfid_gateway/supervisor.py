@@ -37,8 +37,9 @@ class BackoffPolicy:
 
 
 RETRY = BackoffPolicy(first_us=1_000_000, limit_us=60_000_000)
-BUSY = BackoffPolicy(first_us=30_000_000, limit_us=60_000_000)
-"""Another client holds the reader: knocking more often makes some readers refuse for longer."""
+BUSY = BackoffPolicy(first_us=5_000_000, limit_us=60_000_000)
+"""Another client holds the reader: knocking often makes some readers refuse for longer. The first wait is short all the
+same, because that client may be we ourselves, killed a moment ago, and the reader has yet to notice."""
 HEALTHY_US = 60_000_000
 """An attempt that read for this long ends a row of failures. Less would let a reader that accepts and drops us at
 once be called every second for ever."""

@@ -12,4 +12,6 @@ def test_luck_spreads_the_delay_over_its_upper_half() -> None:
 
 
 def test_a_busy_reader_is_left_alone_for_longer() -> None:
-    assert BUSY.delay(1, luck=0.0) >= 15_000_000
+    delays = [BUSY.delay(failures, luck=0.0) for failures in range(1, 6)]
+    assert delays == [2_500_000, 5_000_000, 10_000_000, 20_000_000, 30_000_000]
+    assert all(BUSY.delay(failures, luck=0.5) > RETRY.delay(failures, luck=0.5) for failures in range(1, 6))
