@@ -11,6 +11,7 @@ import pytest
 from rfid_drivers.llrp.connection import Connection, Waker
 from rfid_drivers.llrp.options import LlrpOptions
 from rfid_drivers.llrp.reader import LlrpReader
+from rfid_gateway.cli.configuration import InstalledDrivers
 from rfid_gateway.clock import SystemClock
 from rfid_gateway.config import ReaderConfig
 from rfid_gateway.driver import ReaderBusyError, ReaderError
@@ -148,7 +149,7 @@ def test_a_busy_reader_is_called_again_only_after_the_supervisors_long_wait() ->
             return self.is_set()
 
     with server(refuse) as port:
-        config = ReaderConfig("r", "llrp", LlrpReader, LlrpOptions(host="127.0.0.1", port=port))
+        config = ReaderConfig("r", "llrp", InstalledDrivers()["llrp"], LlrpOptions(host="127.0.0.1", port=port))
         supervisor = ReaderSupervisor(config, lambda _item: None, SystemClock())
         supervisor._closing = Waits()
         supervisor.run()

@@ -117,6 +117,8 @@ class Connection:
             return self._socket.recv(_CHUNK)
         except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
             return None  # half a TLS record, or one without data
+        except ConnectionResetError as error:
+            raise ReaderError("the reader closed the TCP connection, without having read all (reset)") from error
         except OSError as error:
             raise ReaderError(f"the connection to the reader broke: {in_words(error)}") from error
 
