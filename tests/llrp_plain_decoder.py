@@ -1,6 +1,7 @@
 """A plain reading of RO_ACCESS_REPORT, value by value as the standard says: what the fast decoder must agree with."""
 
 import math
+from typing import Any
 
 from rfid_gateway.reads import TagRead
 
@@ -36,7 +37,7 @@ class PlainReader:
 
     def __init__(self) -> None:
         self.spec = 0
-        self.values: dict[int, dict[str, object]] = {}
+        self.values: dict[int, dict[str, Any]] = {}
         self.clocks: dict[int, str] = {}
 
     def reading(self, body: bytes, now: int) -> list[TagRead]:

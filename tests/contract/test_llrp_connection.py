@@ -130,7 +130,7 @@ def test_a_busy_reader_is_an_alert_that_says_what_helps() -> None:
     assert (alert.kind, "restart the reader" in alert.detail) == ("reader_busy", True)
 
 
-def test_a_busy_reader_is_called_again_only_after_the_supervisors_long_wait() -> None:
+def test_a_busy_reader_is_called_again_more_and_more_rarely() -> None:
     connects: list[socket.socket] = []
 
     def refuse(client: socket.socket) -> None:
@@ -154,7 +154,8 @@ def test_a_busy_reader_is_called_again_only_after_the_supervisors_long_wait() ->
         supervisor._closing = Waits()
         supervisor.run()
     assert len(connects) == 10
-    assert min(Waits.asked_s) >= 15
+    # The first few are short: the rival may be this gateway itself, ended a moment ago.
+    assert min(Waits.asked_s[6:]) >= 15
 
 
 def test_a_reader_that_hangs_up_in_the_middle_of_a_message_is_gone_and_the_next_connection_starts_afresh() -> None:
