@@ -41,5 +41,11 @@ class Conversation:
 
 
 def dial(server: LlrpReaderServer, tls: ssl.SSLContext | None = None) -> Conversation:
-    connection = socket.create_connection(server.address, 10)
+    """Connect to a simulated reader."""
+    return dial_address(server.address, tls)
+
+
+def dial_address(address: tuple[str, int], tls: ssl.SSLContext | None = None) -> Conversation:
+    """Connect to a reader on 127.0.0.1."""
+    connection = socket.create_connection(address, 10)
     return Conversation(tls.wrap_socket(connection, server_hostname="127.0.0.1") if tls else connection)
