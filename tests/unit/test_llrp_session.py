@@ -1,3 +1,22 @@
+"""One LLRP connection without its socket.
+
+Where each way in which other clients fail is shown to be right here; `sockets` is test_llrp_where_sllurp_fails:
+
+    A1-A4 busy          a_reader_that_another_client_holds_is_busy; sockets: a_busy_reader_is_told_...;
+                        test_llrp_connection: a_busy_reader_is_called_again_more_and_more_rarely
+    B, K half a message b_k_a_new_connection_knows_nothing_...; sockets: what_ends_a_connection_is_said_...
+    C header length     c_a_damaged_header_ends_the_session_...; sockets: "C header length ..."
+    D keepalives stop   a_silent_reader_is_dead_after_three_keepalive_periods; sockets: "D keepalives stop"
+    D2 a hung reader    a_reader_that_does_not_say_goodbye_...; sockets: leaving_a_reader_that_hangs_ends_soon
+    E1b unknown message e1b_an_unknown_message_costs_nothing_of_its_segment
+    E2-E9 tag damage    test_llrp_reports: damage_in_a_tag_costs_...; sockets: "E2 ..." to "E9 ..."
+    E10 unknown status  e10_an_error_message_with_an_unknown_code_...; sockets: a_status_that_llrp_1_0_1_...
+    F1-F4 refusals      f1_f2_f3_a_refusal_of_what_is_needed_...; sockets: "F1 ..." to "F4 ..."
+    F5, F6 no answer    f5_an_answer_that_does_not_come_ends_the_session; sockets: "F5 ...", "F6 ..."
+    F7 capabilities     f7_capabilities_cut_short_are_an_error_with_words; sockets: "F7 short capabilities"
+    L lost in set-up    f5_an_answer_that_does_not_come_...: a session and its requests end with their connection
+"""
+
 import struct
 from collections.abc import Callable
 
