@@ -17,11 +17,13 @@ It has a class attribute `Options` (a kind of `DriverOptions`): the keys that it
 Errors are grouped by what the supervisor does:
 
     ReaderError          back off 1 s to 60 s with jitter, try for ever
-    ├── ReaderBusyError  somebody else holds the reader: back off 30 s to 60 s, and alert
+    ├── ReaderBusyError  somebody else holds the reader: back off 5 s to 60 s, and alert
     anything else        a bug: logged with its stack, counted, then treated like ReaderError
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from ipaddress import IPv4Network
 from typing import Protocol
 
 from pydantic import BaseModel, ConfigDict
@@ -81,4 +83,73 @@ class DriverType(Protocol):
 
     def __call__(self, reader_id: str, options: DriverOptions, clock: Clock) -> Driver:
         """Make a driver that has opened nothing yet."""
+        ...
+
+
+class Explainer(Protocol):
+    """What a driver's class may offer besides: it says what its decoder makes of recorded bytes."""
+
+    def explain_recording(self, data: bytes) -> list[dict[str, object]]:
+        """Give a flat record per tag, per frame without tags and per rejected run, in the order of the bytes.
+
+        Called on the class, as a static or class method; opens nothing and never raises. Keys: kind (tags, heartbeat,
+        answer, ..., rejected), status, epc, antenna, rssi (dBm), detail; reason where rejected; raw (hex of the bytes)
+        or offset (of the first byte), so that it can be found again; whatever else the protocol has.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class DiscoveryRequest:
+    """Where to look for readers."""
+
+    subnet: IPv4Network | None = None
+    """Addresses to connect to, one after the other; None connects to nobody who did not announce itself."""
+    port: int | None = None
+    """TCP port instead of the protocol's own."""
+    listen_s: float = 5.0
+    """How long to listen for readers that announce themselves."""
+    interface: str | None = None
+    """Address of the network interface to listen on; None listens on all."""
+
+
+@dataclass(frozen=True, slots=True)
+class DiscoveryProgress:
+    """How far a discovery is."""
+
+    stage: str
+    """What is being done, for a person."""
+    done: float
+    total: float
+
+
+@dataclass(frozen=True, slots=True)
+class FoundReader:
+    """A reader that was found, with what it told about itself."""
+
+    driver: str
+    """The name to write into `[[readers]]`."""
+    host: str
+    port: int
+    found_by: str
+    """announcement or subnet."""
+    state: str
+    """free, busy, or silent (something listens there, but does not greet as a reader does)."""
+    name: str = ""
+    """The name under which it announced itself."""
+    model: str = ""
+    firmware: str = ""
+    identification: str = ""
+    """MAC address or EPC, upper-case hex."""
+    detail: str = ""
+    """What else a person should know."""
+    options: Mapping[str, str | int | bool] = field(default_factory=dict)
+    """Keys of its `[[readers]]` table, besides id and driver."""
+
+
+class Discoverer(Protocol):
+    """What an entry point of `rfid_gateway.discoverers` names: it finds readers of one driver."""
+
+    def __call__(self, request: DiscoveryRequest) -> Iterator[FoundReader | DiscoveryProgress]:
+        """Yield each reader once, when it is found, and the progress in between. Sends nothing beyond the request."""
         ...

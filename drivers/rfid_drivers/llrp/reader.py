@@ -11,6 +11,7 @@ from rfid_drivers.llrp.alerts import AlertCounter
 from rfid_drivers.llrp.capabilities import Capabilities
 from rfid_drivers.llrp.connection import Connection, Waker
 from rfid_drivers.llrp.events import Alert, HealthChanged, InventoryRuns, ReadsArrived, Remark, SessionEvent, Skipped
+from rfid_drivers.llrp.explain import explain
 from rfid_drivers.llrp.introduction import normal
 from rfid_drivers.llrp.notifications import InputChanged
 from rfid_drivers.llrp.options import LlrpOptions
@@ -49,6 +50,7 @@ class LlrpReader:
     """
 
     Options: ClassVar[type[DriverOptions]] = LlrpOptions
+    explain_recording = staticmethod(explain)
 
     def __init__(self, reader_id: str, options: LlrpOptions, clock: Clock) -> None:
         self._reader_id = reader_id

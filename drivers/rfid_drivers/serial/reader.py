@@ -3,14 +3,14 @@
 from abc import ABC, abstractmethod
 from contextlib import closing
 from threading import Event
-from typing import Generic, TypeVar
+from typing import ClassVar, Generic, TypeVar, cast
 
 from rfid_drivers.serial.explain import explain
 from rfid_drivers.serial.port import Port, open_port
 from rfid_drivers.serial.protocol import Decoder, Dialogue, Health, Instant, SerialOptions
 from rfid_drivers.serial.session import Session, Turn
-from rfid_gateway.clock import Clock
-from rfid_gateway.driver import Emit
+from rfid_gateway.clock import Clock, SystemClock
+from rfid_gateway.driver import DriverOptions, Emit
 from rfid_gateway.reads import ReaderStatus, TagReport
 
 OptionsT = TypeVar("OptionsT", bound=SerialOptions)
@@ -21,6 +21,8 @@ class SerialReader(ABC, Generic[OptionsT]):
 
     Everything is owned by the thread in `run`, but for the event that `close` sets.
     """
+
+    Options: ClassVar[type[DriverOptions]]
 
     def __init__(self, reader_id: str, options: OptionsT, clock: Clock) -> None:
         self.options = options
@@ -54,6 +56,12 @@ class SerialReader(ABC, Generic[OptionsT]):
     def explain(self, data: bytes) -> list[dict[str, object]]:
         """Say what this reader's protocol makes of bytes, one flat record each; opens nothing."""
         return explain(self.decoder(), data)
+
+    @classmethod
+    def explain_recording(cls, data: bytes) -> list[dict[str, object]]:
+        """Say what this protocol makes of bytes, with the options as they are where nothing is configured."""
+        options = cast("OptionsT", cls.Options.model_validate({"port": "/dev/null"}))
+        return cls("", options, SystemClock()).explain(data)
 
     def _now(self) -> Instant:
         return Instant(self._clock.utc_us(), self._clock.monotonic_us())
