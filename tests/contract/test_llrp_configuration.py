@@ -10,12 +10,13 @@ from rfid_drivers.llrp.options import LlrpOptions
 from rfid_drivers.llrp.reader import LlrpReader
 from rfid_gateway.clock import SystemClock
 from rfid_gateway.driver import ReaderError
+from rfid_gateway.reads import ReaderAlert
 from rfid_simulators.llrp.inventory import Sources
-from rfid_simulators.llrp.profiles import GENERIC, IMPINJ_R420, ReaderProfile
+from rfid_simulators.llrp.profiles import GENERIC, IMPINJ_R420, IMPINJ_R700, PICKY, ZEBRA_FX9600, ReaderProfile
 from rfid_simulators.llrp.server import LlrpReaderServer
 from rfid_simulators.steady_field import steady_field
 from tests.conftest import skip_or_fail
-from tests.driving import running
+from tests.driving import Running, running
 from tests.llrp_messages import IMPINJ, Dialogue, greeting, message, ok
 from tests.llrp_radio import ZEBRA, antenna_state, autonomous, capable, radio_capabilities, reader_config
 from tests.servers import eventually
@@ -51,12 +52,16 @@ def driver(server: LlrpReaderServer, settings: dict[str, object]) -> LlrpReader:
     return LlrpReader("dock", options, SystemClock())
 
 
+def alerts(run: Running) -> list[ReaderAlert]:
+    return [item for item in run.items if isinstance(item, ReaderAlert)]
+
+
 @pytest.mark.parametrize("profile", [IMPINJ_R420, GENERIC], ids=lambda profile: profile.name)
 def test_a_simulated_reader_takes_every_setting_of_its_kind(profile: ReaderProfile) -> None:
     with simulator(profile) as server, running(driver(server, RADIO | OF_PROFILE[profile.name])) as run:
         run.reads_more(30)
         assert run.error is None
-    assert not any("refused" in str(item) for item in run.items)
+    assert alerts(run) == []
     assert {read.tid is not None for read in run.reads} == {profile is IMPINJ_R420}
 
 
@@ -77,7 +82,7 @@ def test_settings_beyond_the_readers_tables_are_an_error_with_words(settings: di
 
 
 def test_a_photo_eye_starts_and_stops_the_reader_itself() -> None:
-    triggers = {"start_trigger": {"gpi": 1}, "stop_trigger": {"gpi": 1}}
+    triggers: dict[str, object] = {"start_trigger": {"gpi": 1}, "stop_trigger": {"gpi": 1}}
     with simulator(IMPINJ_R420) as server, running(driver(server, triggers)) as run:
         eventually(lambda: bool(run.states), "online")
         assert run.reads == []
@@ -86,6 +91,48 @@ def test_a_photo_eye_starts_and_stops_the_reader_itself() -> None:
             run.reads_more(5)
             server.set_gpi(1, high=False)
         assert run.error is None
+
+
+@pytest.mark.parametrize("profile", [IMPINJ_R700, ZEBRA_FX9600], ids=lambda profile: profile.name)
+def test_settings_that_all_readers_have_are_taken_by_other_makes_too(profile: ReaderProfile) -> None:
+    mode = {"mode_index": profile.factory_rf_mode}
+    with simulator(profile) as server, running(driver(server, RADIO | mode)) as run:
+        run.reads_more(30)
+        assert run.error is None
+    assert alerts(run) == []
+
+
+def test_a_picky_reader_is_read_without_what_it_refuses_and_every_such_setting_is_told() -> None:
+    settings: dict[str, object] = {
+        "session": 1,
+        "tag_population": 40,
+        "mode_index": 2,
+        "tari_ns": 20000,
+        "impinj_search_mode": "single_target",
+    }
+    with simulator(PICKY) as server, running(driver(server, settings)) as run:
+        run.reads_more(30)
+        assert run.error is None
+    told = {name for name in settings if any(name in alert.detail for alert in alerts(run))}
+    assert told >= {"tag_population", "mode_index", "tari_ns", "impinj_search_mode"}
+    assert all(alert.kind == "setting_refused" for alert in alerts(run))
+
+
+def test_a_reader_without_powers_for_single_antennas_gets_one_for_all() -> None:
+    with (
+        simulator(PICKY) as server,
+        running(driver(server, {"antenna_settings": {"2": {"tx_power_dbm": 15.5}}})) as run,
+    ):
+        run.reads_more(30)
+        assert run.error is None
+    assert any("antenna_settings.tx_power_dbm" in alert.detail for alert in alerts(run))
+
+
+def test_a_reader_that_refuses_filters_is_not_read_without_them() -> None:
+    with simulator(PICKY) as server, running(driver(server, {"filters": [FILTER]})) as run:
+        assert run.ends_soon()
+    with pytest.raises(ReaderError, match=r"refused ADD_ROSPEC: .*filters"):
+        raise run.error or AssertionError
 
 
 EVERYTHING: dict[str, object] = {

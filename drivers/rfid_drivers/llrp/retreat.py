@@ -10,6 +10,7 @@ _AISPEC, _REPORT_SPEC = 183, 237
 
 _CONTENTS = "vendor_content"
 _SETTINGS_OF: dict[tuple[int, int | None], tuple[str, ...]] = {
+    (222, 0): (ANTENNA_POWERS,),
     (223, None): ("rx_sensitivity_db",),
     (224, None): (ANTENNA_POWERS,),
     (335, 0): ("mode_index",),
