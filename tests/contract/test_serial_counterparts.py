@@ -16,6 +16,7 @@ from rfid_simulators.serial.r2000 import R2000Setting, SimulatedR2000
 from rfid_simulators.serial.server import SerialReaderServer
 from rfid_simulators.serial.wires import PtyWire
 from rfid_simulators.world.sighting import Radio, Sighting
+from tests.conftest import skip_or_fail
 from tests.servers import eventually
 
 FOLDER = Path(__file__).parents[2] / "build" / "counterparts"
@@ -31,7 +32,7 @@ def counterpart(name: str) -> ModuleType:
         return sys.modules[name]
     start = FOLDER / name / "__init__.py"
     if not start.is_file():
-        pytest.skip(f"{name} is not there: pip install --no-deps --target build/counterparts -r tests/counterparts.txt")
+        skip_or_fail(f"{name} is not there: pip install --no-deps --target build/counterparts -r tests/counterparts.txt")
     spec = importlib.util.spec_from_file_location(name, start, submodule_search_locations=[str(start.parent)])
     assert spec is not None
     assert spec.loader is not None
