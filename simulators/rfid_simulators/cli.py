@@ -1,13 +1,19 @@
 """The command line `rfid-simulator`: simulated readers for testers. The only module here that prints."""
 
+import socket
+import ssl
+from dataclasses import replace
 from pathlib import Path
 from threading import Event
 
 import click
 
+from rfid_simulators import fault_names
 from rfid_simulators.ending import told_to_end
+from rfid_simulators.fault_names import PlannedFault, read_fault
+from rfid_simulators.llrp import refusals
 from rfid_simulators.llrp.inventory import Sources
-from rfid_simulators.llrp.profiles import PROFILES
+from rfid_simulators.llrp.profiles import PROFILES, ReaderProfile
 from rfid_simulators.llrp.recorded import RecordedReports, load_reports
 from rfid_simulators.llrp.server import LlrpReaderServer
 from rfid_simulators.serial_cli import serial
@@ -37,6 +43,19 @@ main.add_command(serial)
 )
 @click.option("--profile", type=click.Choice(list(PROFILES)), default="impinj-r420", show_default=True)
 @click.option("--clock-offset", default=0.0, help="Seconds by which the reader's own clock is ahead.")
+@click.option("--clock-drift", default=0, help="Parts per million by which the reader's own clock goes too fast.")
+@click.option("--report-buffer", type=click.IntRange(1), help="Tags that the reader can hold for its client.")
+@click.option("--refuse", multiple=True, metavar="NAME", help=f"Refuse a setting: {', '.join(refusals.NAMES)}.")
+@click.option(
+    "--fault",
+    "faults",
+    multiple=True,
+    metavar="NAME[:VALUE][@SECONDS]",
+    help=f"Let something go wrong, at once or SECONDS after the start: {', '.join(fault_names.NAMES)}.",
+)
+@click.option("--connect-to", metavar="HOST:PORT", help="Open the connection to this client, again and again.")
+@click.option("--tls-certificate", type=click.Path(exists=True, dir_okay=False), help="PEM file: encrypt connections.")
+@click.option("--tls-key", type=click.Path(exists=True, dir_okay=False), help="PEM file with the certificate's key.")
 @click.option("--quiet", is_flag=True, help="No counters while it runs.")
 def reader(
     port: int,
@@ -46,13 +65,31 @@ def reader(
     record: Path | None,
     profile: str,
     clock_offset: float,
+    clock_drift: int,
+    report_buffer: int | None,
+    refuse: tuple[str, ...],
+    faults: tuple[str, ...],
+    connect_to: str | None,
+    tls_certificate: str | None,
+    tls_key: str | None,
     quiet: bool,  # noqa: FBT001  # click hands options over by name
 ) -> None:
     """Run an LLRP reader until interrupted."""
     if rate <= 0 or tags <= 0:
         raise click.UsageError(f"--rate is {rate} and --tags is {tags}, expected both above 0")
-    sources = _sources(record, rate, tags, seed)
-    server = LlrpReaderServer(PROFILES[profile], sources, port=port, offset_us=int(clock_offset * SECOND))
+    planned = _planned(faults)
+    try:
+        server = LlrpReaderServer(
+            _profile(profile, report_buffer, refuse),
+            _sources(record, rate, tags, seed),
+            port=port,
+            offset_us=int(clock_offset * SECOND),
+            drift_ppm=clock_drift,
+            connect_to=_target(connect_to),
+            tls=_tls(tls_certificate, tls_key, is_client=connect_to is not None),
+        )
+    except socket.gaierror as error:
+        raise click.UsageError(f"--connect-to {connect_to}: {error.strerror}") from error
     try:
         server.start()
     except OSError as error:
@@ -61,7 +98,7 @@ def reader(
     click.echo(f"{profile} on {host}:{listening}")
     ending = told_to_end()
     try:
-        _watch(server, ending, quiet=quiet)
+        _watch(server, ending, planned, quiet=quiet)
     finally:
         server.stop()
     click.echo("stopped", err=True)
@@ -76,10 +113,61 @@ def _sources(record: Path | None, rate: float, tags: int, seed: int) -> Sources:
         raise click.UsageError(str(error)) from error
 
 
-def _watch(server: LlrpReaderServer, ending: Event, *, quiet: bool) -> None:
-    """Print the counters once a second where they have changed, until told to end."""
+def _profile(name: str, report_buffer: int | None, refuse: tuple[str, ...]) -> ReaderProfile:
+    profile = PROFILES[name]
+    try:
+        refusals.check_names(refuse)
+    except ValueError as error:
+        raise click.UsageError(f"--refuse: {error}") from error
+    return replace(
+        profile,
+        report_buffer_reads=report_buffer or profile.report_buffer_reads,
+        refuses=profile.refuses | set(refuse),
+    )
+
+
+def _planned(faults: tuple[str, ...]) -> list[PlannedFault]:
+    """Read the faults; the first one to come stands first."""
+    try:
+        return sorted(map(read_fault, faults), key=lambda planned: planned.after_s)
+    except ValueError as error:
+        raise click.UsageError(f"--fault: {error}") from error
+
+
+def _target(connect_to: str | None) -> tuple[str, int] | None:
+    if connect_to is None:
+        return None
+    host, _, port = connect_to.rpartition(":")
+    if not host or not port.isdecimal():
+        raise click.UsageError(f"--connect-to is {connect_to!r}, expected HOST:PORT")
+    return host.strip("[]"), int(port)
+
+
+def _tls(certificate: str | None, key: str | None, *, is_client: bool) -> ssl.SSLContext | None:
+    """Make a server's TLS, or that of a reader which opens the connection and takes any certificate of its client."""
+    if certificate is None:
+        return None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT if is_client else ssl.PROTOCOL_TLS_SERVER)
+    if is_client:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    try:
+        context.load_cert_chain(certificate, key)
+    except ssl.SSLError as error:
+        raise click.UsageError(f"--tls-certificate {certificate}: no PEM certificate with its key: {error}") from error
+    return context
+
+
+def _watch(server: LlrpReaderServer, ending: Event, planned: list[PlannedFault], *, quiet: bool) -> None:
+    """Let faults begin when they are due, and print the counters once a second where they have changed."""
     before = ""
-    while not ending.wait(1):
+    seconds = 0
+    while True:
+        while planned and planned[0].after_s <= seconds:
+            server.inject(planned.pop(0).fault)
+        if ending.wait(1):
+            return
+        seconds += 1
         counters = server.counters
         line = f"{counters.reports} reports, {counters.tags} tags sent, {counters.lost_tags} lost"
         if line != before and not quiet:

@@ -51,6 +51,25 @@ def test_the_same_seed_gives_the_same_tags_and_another_seed_others() -> None:
     assert first.isdisjoint(other)
 
 
+def test_a_fault_from_the_command_line_shows_and_tags_are_read_all_the_same() -> None:
+    options = ["--rate", "500", "--tags", "3", "--refuse", "filters", "--report-buffer", "100", "--fault", "split:3"]
+    assert len(read_from(options, 30)[1]) == 3
+
+
+def test_a_reader_told_to_opens_the_connection() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(20)
+        target = f"127.0.0.1:{listener.getsockname()[1]}"
+        with subprocess.Popen([*START, "--connect-to", target], stdout=subprocess.DEVNULL) as process:
+            try:
+                connection, _ = listener.accept()
+                with connection:
+                    connection.settimeout(20)
+                    assert connection.recv(100)[:2] == b"\x04\x3f", "READER_EVENT_NOTIFICATION of LLRP 1.0.1"
+            finally:
+                process.kill()
+
+
 def test_a_folder_of_recorded_reports_is_played(shared: Path) -> None:
     _, tags = read_from(["--rate", "100", "--record", str(shared / "vectors/llrp")], 5)
     assert "3000abcdef00000000000003" in tags
@@ -62,6 +81,10 @@ def test_a_folder_of_recorded_reports_is_played(shared: Path) -> None:
         (["--rate", "0"], "--rate is 0.0 and --tags is 20, expected both above 0"),
         (["--profile", "toaster"], "'toaster' is not one of"),
         (["--record", str(Path(__file__).parent)], "holds no ROAccessReport*.bytes"),
+        (["--refuse", "everything"], "cannot refuse 'everything', expected one of population"),
+        (["--fault", "explode"], "'explode' is no fault (the names are busy"),
+        (["--connect-to", "gateway"], "--connect-to is 'gateway', expected HOST:PORT"),
+        (["--tls-certificate", __file__], "no PEM certificate with its key"),
     ],
 )
 def test_wrong_use_is_exit_code_2_with_what_was_expected(options: list[str], text: str) -> None:

@@ -62,6 +62,12 @@ def check_refusals(tree: Element, profile: ReaderProfile) -> None:
         _check(tree, profile, [(name, _rule(name)) for name in sorted(profile.refuses)])
 
 
+def check_names(names: Iterable[str]) -> None:
+    """Raise ValueError where a name is none of `NAMES`."""
+    for name in names:
+        _rule(name)
+
+
 def _check(tree: Element, profile: ReaderProfile, rules: Iterable[tuple[str, _Rule]]) -> None:
     for child in tree.children:
         try:

@@ -223,6 +223,8 @@ class LlrpReaderServer:
             connection, _ = self._listener.accept()
         except OSError:  # gone again before it was accepted
             return
+        # A client that ended and came again is no rival: its end arrived before it did, so look there first.
+        self._receive()
         busy = self._line.find(RefuseAsBusy)
         if busy is not None:
             self._refuse(connection, busy.status)
