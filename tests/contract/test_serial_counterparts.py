@@ -32,7 +32,7 @@ def counterpart(name: str) -> ModuleType:
         return sys.modules[name]
     start = FOLDER / name / "__init__.py"
     if not start.is_file():
-        skip_or_fail(f"{name} is not there: pip install --no-deps --target build/counterparts -r tests/counterparts.txt")
+        skip_or_fail(f"{name} is not there; tests/counterparts.txt says how to install it, make test does")
     spec = importlib.util.spec_from_file_location(name, start, submodule_search_locations=[str(start.parent)])
     assert spec is not None
     assert spec.loader is not None
