@@ -16,6 +16,8 @@ _AT_ONCE = 16
 _CONNECT_S = 0.7
 _WORD_S = 3.0
 """For the greeting and for each answer; an R420 answers within a tenth of it."""
+_VISIT_S = 10.0
+"""For all of it, whatever goes on talking."""
 _STEP_S = 0.25
 _CHUNK = 1 << 16
 
@@ -77,7 +79,8 @@ def _ask(host: str, port: int, found_by: str, name: str = "") -> FoundReader | N
         connection.settimeout(_WORD_S)
         # Whatever it fails at, what it has told so far is worth showing.
         with contextlib.suppress(OSError):
-            while not interview.done and (data := connection.recv(_CHUNK)):
+            until = time.monotonic() + _VISIT_S
+            while not interview.done and time.monotonic() < until and (data := connection.recv(_CHUNK)):
                 if words := interview.feed(data):
                     connection.sendall(words)
     return _found(host, port, found_by, name, interview.portrait)

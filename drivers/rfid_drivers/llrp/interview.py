@@ -4,6 +4,7 @@ import struct
 from dataclasses import dataclass
 
 from rfid_drivers.llrp.framing import Frame, Framer, encode_frame
+from rfid_drivers.llrp.models import name_model
 from rfid_drivers.llrp.tree import Node, decode_tree
 from rfid_drivers.llrp.vocabulary import MESSAGES
 
@@ -16,9 +17,6 @@ _CLOSE = encode_frame(14, 3)
 _ERROR_MESSAGE = 100
 _BUSY = {1, 2}
 _GREETING_PATH = (246, 256)
-_MANUFACTURERS = {161: "Zebra", 25882: "Impinj"}
-"""IANA private enterprise numbers."""
-_MODELS = {(25882, 2001002): "Speedway R420"}
 
 
 @dataclass(slots=True)
@@ -90,9 +88,8 @@ class Interview:
         if general is None:
             return
         manufacturer, model = general.fields.get("DeviceManufacturerName"), general.fields.get("ModelName")
-        name = next((name for number, name in _MANUFACTURERS.items() if number == manufacturer), None)
-        known = next((name for numbers, name in _MODELS.items() if numbers == (manufacturer, model)), None)
-        self.portrait.model = f"{name or f'manufacturer {manufacturer}'} {known or model}"
+        if isinstance(manufacturer, int) and isinstance(model, int):
+            self.portrait.model = name_model(manufacturer, model)
         self.portrait.firmware = str(general.fields.get("ReaderFirmwareVersion", ""))
 
 

@@ -8,14 +8,13 @@ import structlog
 
 from rfid_drivers.llrp import reception
 from rfid_drivers.llrp.alerts import AlertCounter
-from rfid_drivers.llrp.capabilities import Capabilities
 from rfid_drivers.llrp.connection import Connection, Waker
 from rfid_drivers.llrp.events import Alert, HealthChanged, InventoryRuns, ReadsArrived, Remark, SessionEvent, Skipped
 from rfid_drivers.llrp.explain import explain
 from rfid_drivers.llrp.introduction import normal
+from rfid_drivers.llrp.models import name_model
 from rfid_drivers.llrp.notifications import InputChanged
 from rfid_drivers.llrp.options import LlrpOptions
-from rfid_drivers.llrp.parameters import IMPINJ
 from rfid_drivers.llrp.reception import Arrival, Stranger
 from rfid_drivers.llrp.session import Session
 from rfid_drivers.llrp.tls import Encryption
@@ -29,18 +28,7 @@ _LONGEST_WAIT_S = 1.0
 _LOGGED_SKIPS = 10
 """Per connection; the rest is counted and told at its end. Odd firmware sends oddities by the thousand."""
 
-_MODELS = {(IMPINJ, 2001002): "Impinj Speedway R420"}
-_MANUFACTURERS = {IMPINJ: "Impinj", 161: "Zebra"}
-"""IANA private enterprise numbers."""
-
 _log = structlog.get_logger(__name__)
-
-
-def model_name(capabilities: Capabilities) -> str:
-    """Name a model for people; manufacturer and number where we know no better."""
-    manufacturer = _MANUFACTURERS.get(capabilities.manufacturer, f"manufacturer {capabilities.manufacturer}")
-    known = _MODELS.get((capabilities.manufacturer, capabilities.model))
-    return known or f"{manufacturer} {capabilities.model}"
 
 
 class LlrpReader:
@@ -238,7 +226,7 @@ class LlrpReader:
                 case InputChanged(port, high):
                     emit(GpiEdge(reader_id, utc_us, now_us, port, high))
                 case InventoryRuns(settled, antennas, temperature):
-                    self._model = model_name(settled.capabilities)
+                    self._model = name_model(settled.capabilities.manufacturer, settled.capabilities.model)
                     self._firmware = settled.capabilities.firmware
                     emit(self._status(HealthChanged((), antennas, temperature), utc_us))
                 case HealthChanged():
