@@ -8,6 +8,7 @@ with Fleet(readers=64, rate=1000, processes=2) as fleet:
 
 import multiprocessing
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from types import TracebackType
@@ -130,9 +131,10 @@ def _serve(share: range, load: Load, pipe: Connection) -> None:
     servers = [
         LlrpReaderServer(IMPINJ_R420, Sources(recorded=one), clock=clock, tick_us=TICK_US).start() for one in reports
     ]
-    while (question := pipe.recv()) != _STOP:
-        for one in reports:
-            one.silent = one.silent or question == _SILENCE
-        pipe.send([_ANSWERS[question](server) for server in servers])
+    with suppress(EOFError):  # the process that asks was killed
+        while (question := pipe.recv()) != _STOP:
+            for one in reports:
+                one.silent = one.silent or question == _SILENCE
+            pipe.send([_ANSWERS[question](server) for server in servers])
     for server in servers:
         server.stop()

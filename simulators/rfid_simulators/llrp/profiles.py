@@ -169,7 +169,7 @@ PICKY = replace(
 IMPINJ_R700 = replace(
     IMPINJ_R420,
     name="impinj-r700",
-    model=2001007,
+    model=2001052,
     firmware="8.0.0.240",
     identity=bytes.fromhex("001625FFFF7007D6"),
     gpis=2,
@@ -181,7 +181,8 @@ IMPINJ_R700 = replace(
     ),
     report_buffer_reads=50_000,
 )
-"""As an R420, with an R700's inputs, outputs and power; what is not public of it is taken from the R420."""
+"""As an R420, with an R700's inputs, outputs and power; no R700 was recorded, so its model number and firmware are
+stand-ins, and its tables are the R420's."""
 
 ZEBRA_FX9600 = ReaderProfile(
     name="zebra-fx9600",

@@ -296,7 +296,8 @@ class LlrpReaderServer:
         slow = self._line.find(SlowReplies)
         if slow:
             replies = [one for one in messages if is_reply(one)]
-            self._late.append((self._now() + slow.delay_us, replies))
+            if replies:
+                self._late.append((self._now() + slow.delay_us, replies))
             messages = [one for one in messages if not is_reply(one)]
         self._write(messages)
 
