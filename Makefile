@@ -34,6 +34,10 @@ test: $(VENV)/.dev $(VENV)/.counterparts servers  ## what CI runs
 servers:  ## the servers that tests start for themselves: installed where we may
 	@sh .ci/servers
 
+.PHONY: interop
+interop: $(VENV)/.dev servers  ## write docs/interop.md from sessions between LLRP clients and readers
+	$(BIN)/python -m tests.contract.test_llrp_interop
+
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
