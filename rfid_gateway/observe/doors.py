@@ -201,12 +201,17 @@ class Doors:
         self._window_due = self._next_window()
 
     def _close_window(self, door: Door, beams: Beams, now: int) -> None:
-        """The door is clear and quiet: every passage that waited for that alone is decided now."""
+        """The door is clear and quiet: every passage that waited for that alone is decided now.
+
+        The timers of the others stand at the cap, as nothing else could be said while the window was open.
+        """
         beams.close()
         self._changes.touch(beams)
         for passage in tuple(door.passages.values()):
             if passage.last + door.rules.quiet <= now:
                 self._close(passage, now)
+            else:
+                self._watch(passage)
 
     def _watch(self, entry: OpenPassage | Resting) -> None:
         heapq.heappush(self._timers, (min(self._due(entry), entry.last + RECHECK), next(self._serial), entry))

@@ -39,9 +39,22 @@ read_point = "urn:epc:id:sgln:4012345.00010.door-1"
 biz_step = "arriving"
 [doors.out]
 biz_step = "departing"
+[[outputs]]
+reader = "dock-1"
+port = 1
+on = ["ok"]
+seconds = 2.0
+[[outputs]]
+reader = "dock-1"
+port = 3
+on = ["wrong_door"]
+door = "door-1"
+seconds = 2.0
 [alerts]
 reader_down_after_s = 2.0
 """
+GREEN, RED = 0, 2
+"""Places in the simulated reader's tuple of outputs: ports 1 and 3."""
 
 
 class Doorway:
@@ -95,6 +108,9 @@ def test_beams_and_a_tag_become_an_event_and_a_stopped_reader_an_alert(tmp_path:
             events = f"{OWN}/events/departing"
             eventually(lambda: bool(backend.payloads(events)), "the event arrives")
             (event,) = latest(backend, events)
+            eventually(lambda: server.outputs[RED], "the red light is on")
+            eventually(lambda: not server.outputs[RED], "the red light is off again")
+            assert not server.outputs[GREEN]
             assert (event["shipment_id"], event["direction"], event["verdict"]) == ("S-1", "out", "wrong_door")
             assert event["confidence"] == pytest.approx(0.98, abs=0.01)
             eventually(lambda: bool(latest(backend, f"{OWN}/alerts")), "the wrong door is an alert")

@@ -238,3 +238,14 @@ def test_a_photo_eye_belongs_to_one_door() -> None:
     other = DoorRules("e", frozenset({("far", 1)}), frozenset(), photo_eyes=EYES)
     with pytest.raises(ValueError, match="input 1 of reader 'dock' is at door 'd' and 'e'"):
         Observer([], [ONE_ANTENNA, other])
+
+
+def test_a_tag_that_falls_silent_after_the_beams_are_clear_is_decided_after_its_quiet_time() -> None:
+    observer = Observer([], [ONE_ANTENNA])
+    items = sorted([*hill(1, 5_000), *crossing(INSIDE, OUTSIDE)], key=lambda item: item.received_monotonic)
+    for item in items:
+        assert take(observer, item) == []
+    silent = items[-1].received_monotonic
+    quiet = ONE_ANTENNA.quiet
+    passages = [*observer.expire(silent + quiet - 1), *observer.expire(silent + quiet + 500 * MS)]
+    assert [passage.direction for passage in passages if isinstance(passage, Passage)] == [Direction.OUT]
