@@ -96,6 +96,8 @@ def serving(profile: ReaderProfile | None) -> Iterator[tuple[str, int]]:
 @cache
 def result(session: Session) -> Result:
     """Hold a session, once, and judge it."""
+    if session.client is clients.LLRPJS_CLIENT:
+        clients.llrpjs_version()  # skips before a tap waits for a client that is not there
     tags = EMULATED_TAGS if session.profile is None else TAGS
     with serving(session.profile) as address, Tap(address) as tap:
         task = Task(tap.port, tags, session.has_phase, lambda: keepalive_answered(tap.traffic))
