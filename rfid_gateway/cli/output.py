@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 Row = Mapping[str, Any]
-_WIDTH = 160
+_WIDTH = 500
 
 
 def json_option(command: Callable[..., Any]) -> Callable[..., Any]:
