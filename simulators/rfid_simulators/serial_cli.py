@@ -14,6 +14,7 @@ from rfid_simulators.serial.mercury import MercurySetting, SimulatedMercury
 from rfid_simulators.serial.noise import NoiseLevel
 from rfid_simulators.serial.r2000 import R2000Setting, SimulatedR2000
 from rfid_simulators.serial.server import Firmware, SerialReaderServer
+from rfid_simulators.serial.swct import SimulatedSwct, SwctSetting
 from rfid_simulators.serial.wires import PtyWire, TcpWire
 from rfid_simulators.world.sighting import Radio, Sighting
 
@@ -25,6 +26,7 @@ _FIRMWARE: dict[str, Callable[[], Firmware]] = {
     "mercury": lambda: SimulatedMercury(MercurySetting()),
     "r2000": lambda: SimulatedR2000(R2000Setting()),
     "rdm6300": lambda: SimulatedLineReader(RDM6300),
+    "swct": lambda: SimulatedSwct(SwctSetting()),
 }
 
 _EPCS = {"rdm6300": ("6F00538E12",)}

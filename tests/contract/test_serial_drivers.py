@@ -20,6 +20,7 @@ from rfid_drivers.serial.line import LineOptions, LineReader, Rdm6300Options, Rd
 from rfid_drivers.serial.m100 import M100Options, M100Reader
 from rfid_drivers.serial.mercury import MercuryOptions, MercuryReader
 from rfid_drivers.serial.r2000 import R2000Options, R2000Reader
+from rfid_drivers.serial.swct import SwctOptions, SwctReader
 from rfid_gateway.clock import SystemClock
 from rfid_gateway.driver import Driver, ReaderBusyError, ReaderError
 from rfid_gateway.reads import ReaderItem, ReaderState, ReaderStatus, TagReport
@@ -31,6 +32,7 @@ from rfid_simulators.serial.mercury import MercurySetting, SimulatedMercury
 from rfid_simulators.serial.noise import NoiseLevel
 from rfid_simulators.serial.r2000 import R2000Setting, SimulatedR2000
 from rfid_simulators.serial.server import Firmware, SerialReaderServer
+from rfid_simulators.serial.swct import SimulatedSwct, SwctSetting
 from rfid_simulators.serial.wires import PtyWire, TcpWire, Wire
 from rfid_simulators.world.sighting import Sighting
 
@@ -140,6 +142,10 @@ def m100(url: str, **options: Any) -> M100Reader:
     return M100Reader("r", M100Options(port=url, **options), SystemClock())
 
 
+def swct(url: str, **options: Any) -> SwctReader:
+    return SwctReader("r", SwctOptions(port=url, **options), SystemClock())
+
+
 def rdm6300(url: str, **options: Any) -> Rdm6300Reader:
     return Rdm6300Reader("r", Rdm6300Options(port=url, **options), SystemClock())
 
@@ -208,6 +214,18 @@ CASES: dict[str, tuple[Callable[[], Firmware], list[str], Callable[[str], Driver
         LONG,
         m100,
         NoiseLevel(junk=0.3, split=0.5, seed=12),
+    ),
+    "swct": (
+        lambda: SimulatedSwct(SwctSetting()),
+        LONG,
+        lambda url: swct(url, acknowledge=True),
+        NoiseLevel(junk=0.2, flip=0.1, truncate=0.1, loss=0.1, split=0.5, seed=13),
+    ),
+    "swct polled": (
+        lambda: SimulatedSwct(SwctSetting()),
+        LONG,
+        lambda url: swct(url, mode="poll", poll_interval_ms=0),
+        NoiseLevel(junk=0.3, split=0.5, seed=14),
     ),
     # A plain line has no checksum: a flipped digit is another tag, and no decoder could know.
     "line": (
