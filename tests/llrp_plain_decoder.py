@@ -62,13 +62,14 @@ class PlainReader:
         values = self.values.setdefault(self.spec, {})
         clock = "utc" if tag.found.keys() & {2, 4} else "uptime" if tag.found.keys() & {3, 5} else ""
         given = {field for field, kinds in CARRIED.items() if tag.found.keys() & kinds}
-        usable = {field: value for field, value in values.items() if field not in given}
         if clock and clock != self.clocks.get(self.spec):
-            usable = {field: value for field, value in usable.items() if field not in TIMES}
+            for field in TIMES & values.keys():
+                del values[field]
+        usable = {field: value for field, value in values.items() if field not in given}
         filled = read._replace(**usable)
         if TIMES & usable.keys() and filled.first_seen > filled.last_seen:
             filled = filled._replace(first_seen=read.first_seen, last_seen=read.last_seen)
-        for field in given | values.keys():
+        for field in given:
             values[field] = getattr(filled, field)
         self.clocks[self.spec] = clock or self.clocks.get(self.spec, "")
         return filled

@@ -43,17 +43,20 @@ class CarryForward:
                 self._specs.clear()
             self._specs[self._spec] = _Known(layout.given, layout.clock, reads[-1])
             return reads
-        lacking = known.given - layout.given
+        # A time of the other clock would be decades off.
+        given = known.given if layout.clock in (None, known.clock) else known.given - _TIMES
+        lacking = given - layout.given
+        last = reads[-1]
         if lacking:
-            reads = _fill(reads, lacking, known, layout)
-        self._specs[self._spec] = _Known(known.given | layout.given, layout.clock or known.clock, reads[-1])
+            # What the reader said last counts later on, not what was put in its place for one tag.
+            last = last._replace(**{field: getattr(known.last, field) for field in lacking})
+            reads = _fill(reads, lacking, known.last)
+        self._specs[self._spec] = _Known(given | layout.given, layout.clock or known.clock, last)
         return reads
 
 
-def _fill(reads: list[TagRead], lacking: frozenset[str], known: _Known, layout: Layout) -> list[TagRead]:
-    if layout.clock not in (None, known.clock):
-        lacking -= _TIMES
-    values = {field: getattr(known.last, field) for field in lacking}
+def _fill(reads: list[TagRead], lacking: frozenset[str], last: TagRead) -> list[TagRead]:
+    values = {field: getattr(last, field) for field in lacking}
     filled = [read._replace(**values) for read in reads]
     if not lacking & _TIMES:
         return filled
