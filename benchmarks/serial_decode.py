@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 
 from rfid_drivers.serial.cfprime_codec import CfPrimeDecoder
 from rfid_drivers.serial.chafon_codec import ChafonDecoder
+from rfid_drivers.serial.gx5a_codec import Gx5aDecoder
 from rfid_drivers.serial.line import Rdm6300Options, Rdm6300Reader
 from rfid_drivers.serial.m100_codec import M100Decoder
 from rfid_drivers.serial.mercury_codec import MercuryDecoder
@@ -23,6 +24,7 @@ from rfid_drivers.serial.swct_codec import SwctDecoder
 from rfid_gateway.clock import SystemClock
 from rfid_simulators.serial.cfprime import CfPrimeSetting, SimulatedCfPrime
 from rfid_simulators.serial.chafon import ChafonSetting, SimulatedChafon
+from rfid_simulators.serial.gx5a import Gx5aSetting, SimulatedGx5a
 from rfid_simulators.serial.line import RDM6300, SimulatedLineReader
 from rfid_simulators.serial.m100 import M100Setting, SimulatedM100
 from rfid_simulators.serial.mercury import MercurySetting, SimulatedMercury
@@ -64,6 +66,7 @@ def rdm6300_decoder() -> Decoder:
 PROTOCOLS: dict[str, tuple[Callable[[], Decoder], Callable[[], bytes]]] = {
     "cfprime": (lambda: CfPrimeDecoder(IDLE_GAP_MS), lambda: made_by(SimulatedCfPrime(CfPrimeSetting()))),
     "chafon": (lambda: ChafonDecoder(IDLE_GAP_MS), lambda: made_by(SimulatedChafon(ChafonSetting(pushing=True)))),
+    "gx5a": (lambda: Gx5aDecoder(IDLE_GAP_MS), lambda: made_by(SimulatedGx5a(Gx5aSetting(reading=True)))),
     "m100": (lambda: M100Decoder(IDLE_GAP_MS), lambda: made_by(SimulatedM100(M100Setting(reading=True)))),
     "mercury": (lambda: MercuryDecoder(IDLE_GAP_MS), lambda: made_by(SimulatedMercury(MercurySetting(reading=True)))),
     "r2000": (

@@ -8,6 +8,7 @@ import click
 from rfid_simulators.ending import told_to_end
 from rfid_simulators.serial.cfprime import CfPrimeSetting, SimulatedCfPrime
 from rfid_simulators.serial.chafon import ChafonSetting, SimulatedChafon
+from rfid_simulators.serial.gx5a import Gx5aSetting, SimulatedGx5a
 from rfid_simulators.serial.line import RDM6300, LineSetting, SimulatedLineReader
 from rfid_simulators.serial.m100 import M100Setting, SimulatedM100
 from rfid_simulators.serial.mercury import MercurySetting, SimulatedMercury
@@ -21,6 +22,7 @@ from rfid_simulators.world.sighting import Radio, Sighting
 _FIRMWARE: dict[str, Callable[[], Firmware]] = {
     "cfprime": lambda: SimulatedCfPrime(CfPrimeSetting()),
     "chafon": lambda: SimulatedChafon(ChafonSetting(pushing=True)),
+    "gx5a": lambda: SimulatedGx5a(Gx5aSetting()),
     "line": lambda: SimulatedLineReader(LineSetting()),
     "m100": lambda: SimulatedM100(M100Setting()),
     "mercury": lambda: SimulatedMercury(MercurySetting()),

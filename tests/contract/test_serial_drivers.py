@@ -16,6 +16,7 @@ import serial.rfc2217
 
 from rfid_drivers.serial.cfprime import CfPrimeOptions, CfPrimeReader
 from rfid_drivers.serial.chafon import ChafonOptions, ChafonReader
+from rfid_drivers.serial.gx5a import Gx5aOptions, Gx5aReader
 from rfid_drivers.serial.line import LineOptions, LineReader, Rdm6300Options, Rdm6300Reader
 from rfid_drivers.serial.m100 import M100Options, M100Reader
 from rfid_drivers.serial.mercury import MercuryOptions, MercuryReader
@@ -26,6 +27,7 @@ from rfid_gateway.driver import Driver, ReaderBusyError, ReaderError
 from rfid_gateway.reads import ReaderItem, ReaderState, ReaderStatus, TagReport
 from rfid_simulators.serial.cfprime import CfPrimeSetting, SimulatedCfPrime
 from rfid_simulators.serial.chafon import ChafonSetting, SimulatedChafon
+from rfid_simulators.serial.gx5a import Gx5aSetting, SimulatedGx5a
 from rfid_simulators.serial.line import LineSetting, SimulatedLineReader
 from rfid_simulators.serial.m100 import M100Setting, SimulatedM100
 from rfid_simulators.serial.mercury import MercurySetting, SimulatedMercury
@@ -142,6 +144,10 @@ def m100(url: str, **options: Any) -> M100Reader:
     return M100Reader("r", M100Options(port=url, **options), SystemClock())
 
 
+def gx5a(url: str, **options: Any) -> Gx5aReader:
+    return Gx5aReader("r", Gx5aOptions(port=url, antennas=(1, 2, 3, 4), **options), SystemClock())
+
+
 def swct(url: str, **options: Any) -> SwctReader:
     return SwctReader("r", SwctOptions(port=url, **options), SystemClock())
 
@@ -214,6 +220,18 @@ CASES: dict[str, tuple[Callable[[], Firmware], list[str], Callable[[str], Driver
         LONG,
         m100,
         NoiseLevel(junk=0.3, split=0.5, seed=12),
+    ),
+    "gx5a": (
+        lambda: SimulatedGx5a(Gx5aSetting(numbered=True)),
+        LONG,
+        gx5a,
+        NoiseLevel(junk=0.2, flip=0.1, truncate=0.1, loss=0.1, split=0.5, seed=15),
+    ),
+    "gx5a on RS-485, still reading": (
+        lambda: SimulatedGx5a(Gx5aSetting(address=3, reading=True)),
+        LONG,
+        lambda url: gx5a(url, address=3),
+        NoiseLevel(junk=0.3, split=0.5, seed=16),
     ),
     "swct": (
         lambda: SimulatedSwct(SwctSetting()),

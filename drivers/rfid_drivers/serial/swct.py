@@ -77,7 +77,9 @@ class SwctDialogue:
 
     def hear(self, frame: Frame, now: int) -> list[bytes]:
         """Take note of a frame; give the acknowledgement of tags where the options ask for it."""
-        self._heard_at = now
+        if frame.kind != Kind.HEARTBEAT:
+            # A reader that restarted, and no longer sends tags, has heartbeats all the same.
+            self._heard_at = now
         information = codec.read_information(frame)
         if information and not self._introduced:
             self._introduce(information, now)
