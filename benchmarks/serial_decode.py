@@ -21,6 +21,7 @@ from rfid_drivers.serial.mercury_codec import MercuryDecoder
 from rfid_drivers.serial.protocol import Decoder, Frame, Instant
 from rfid_drivers.serial.r2000_codec import R2000Decoder
 from rfid_drivers.serial.swct_codec import SwctDecoder
+from rfid_drivers.serial.tsl_codec import TslDecoder
 from rfid_gateway.clock import SystemClock
 from rfid_simulators.serial.cfprime import CfPrimeSetting, SimulatedCfPrime
 from rfid_simulators.serial.chafon import ChafonSetting, SimulatedChafon
@@ -31,6 +32,7 @@ from rfid_simulators.serial.mercury import MercurySetting, SimulatedMercury
 from rfid_simulators.serial.r2000 import R2000Setting, SimulatedR2000
 from rfid_simulators.serial.server import Firmware
 from rfid_simulators.serial.swct import SimulatedSwct, SwctSetting
+from rfid_simulators.serial.tsl import SimulatedTsl, TslSetting
 from rfid_simulators.world.sighting import Sighting
 
 TAGS = 400
@@ -75,6 +77,7 @@ PROTOCOLS: dict[str, tuple[Callable[[], Decoder], Callable[[], bytes]]] = {
     ),
     "rdm6300": (rdm6300_decoder, lambda: made_by(SimulatedLineReader(RDM6300), CARDS)),
     "swct": (lambda: SwctDecoder(IDLE_GAP_MS), lambda: made_by(SimulatedSwct(SwctSetting()))),
+    "tsl": (lambda: TslDecoder(IDLE_GAP_MS), lambda: made_by(SimulatedTsl(TslSetting(triggered=True)))),
 }
 """Protocol: what makes its decoder, and what makes its stream. A new protocol is one line."""
 

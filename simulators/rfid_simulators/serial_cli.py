@@ -16,6 +16,7 @@ from rfid_simulators.serial.noise import NoiseLevel
 from rfid_simulators.serial.r2000 import R2000Setting, SimulatedR2000
 from rfid_simulators.serial.server import Firmware, SerialReaderServer
 from rfid_simulators.serial.swct import SimulatedSwct, SwctSetting
+from rfid_simulators.serial.tsl import SimulatedTsl, TslSetting
 from rfid_simulators.serial.wires import PtyWire, TcpWire
 from rfid_simulators.world.sighting import Radio, Sighting
 
@@ -29,6 +30,7 @@ _FIRMWARE: dict[str, Callable[[], Firmware]] = {
     "r2000": lambda: SimulatedR2000(R2000Setting()),
     "rdm6300": lambda: SimulatedLineReader(RDM6300),
     "swct": lambda: SimulatedSwct(SwctSetting()),
+    "tsl": lambda: SimulatedTsl(TslSetting()),
 }
 
 _EPCS = {"rdm6300": ("6F00538E12",)}

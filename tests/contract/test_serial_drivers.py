@@ -22,6 +22,7 @@ from rfid_drivers.serial.m100 import M100Options, M100Reader
 from rfid_drivers.serial.mercury import MercuryOptions, MercuryReader
 from rfid_drivers.serial.r2000 import R2000Options, R2000Reader
 from rfid_drivers.serial.swct import SwctOptions, SwctReader
+from rfid_drivers.serial.tsl import TslOptions, TslReader
 from rfid_gateway.clock import SystemClock
 from rfid_gateway.driver import Driver, ReaderBusyError, ReaderError
 from rfid_gateway.reads import ReaderItem, ReaderState, ReaderStatus, TagReport
@@ -35,6 +36,7 @@ from rfid_simulators.serial.noise import NoiseLevel
 from rfid_simulators.serial.r2000 import R2000Setting, SimulatedR2000
 from rfid_simulators.serial.server import Firmware, SerialReaderServer
 from rfid_simulators.serial.swct import SimulatedSwct, SwctSetting
+from rfid_simulators.serial.tsl import SimulatedTsl, TslSetting
 from rfid_simulators.serial.wires import PtyWire, TcpWire, Wire
 from rfid_simulators.world.sighting import Sighting
 
@@ -152,6 +154,10 @@ def swct(url: str, **options: Any) -> SwctReader:
     return SwctReader("r", SwctOptions(port=url, **options), SystemClock())
 
 
+def tsl(url: str, **options: Any) -> TslReader:
+    return TslReader("r", TslOptions(port=url, **options), SystemClock())
+
+
 def rdm6300(url: str, **options: Any) -> Rdm6300Reader:
     return Rdm6300Reader("r", Rdm6300Options(port=url, **options), SystemClock())
 
@@ -244,6 +250,18 @@ CASES: dict[str, tuple[Callable[[], Firmware], list[str], Callable[[str], Driver
         LONG,
         lambda url: swct(url, mode="poll", poll_interval_ms=0),
         NoiseLevel(junk=0.3, split=0.5, seed=14),
+    ),
+    "tsl": (
+        lambda: SimulatedTsl(TslSetting()),
+        LONG,
+        lambda url: tsl(url, poll_interval_ms=0),
+        NoiseLevel(junk=0.3, split=0.5, seed=17),
+    ),
+    "tsl triggered": (
+        lambda: SimulatedTsl(TslSetting(triggered=True)),
+        LONG,
+        lambda url: tsl(url, mode="trigger"),
+        NoiseLevel(junk=0.2, loss=0.2, split=0.5, seed=18),
     ),
     # A plain line has no checksum: a flipped digit is another tag, and no decoder could know.
     "line": (

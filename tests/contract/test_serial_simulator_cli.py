@@ -6,7 +6,7 @@ from click.testing import CliRunner
 from rfid_simulators.serial_cli import serial
 
 
-@pytest.mark.parametrize("protocol", ["cfprime", "chafon", "gx5a", "line", "r2000", "rdm6300", "swct"])
+@pytest.mark.parametrize("protocol", ["cfprime", "chafon", "gx5a", "line", "r2000", "rdm6300", "swct", "tsl"])
 def test_a_simulated_reader_says_where_it_is_and_takes_its_link_away_again(protocol: str, tmp_path: Path) -> None:
     link = tmp_path / "reader"
     result = CliRunner().invoke(serial, ["--protocol", protocol, "--link", str(link), "--seconds", "0.01"])
