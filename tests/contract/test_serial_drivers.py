@@ -225,7 +225,7 @@ CASES: dict[str, tuple[Callable[[], Firmware], list[str], Callable[[str], Driver
         lambda: SimulatedM100(M100Setting(head=0xAA, reading=True, selecting=True)),
         LONG,
         m100,
-        NoiseLevel(junk=0.3, loss=0.01, split=0.5, seed=12),  # as the RS-485 case below
+        NoiseLevel(junk=0.3, split=0.5, seed=12),
     ),
     "gx5a": (
         lambda: SimulatedGx5a(Gx5aSetting(numbered=True)),
@@ -237,7 +237,8 @@ CASES: dict[str, tuple[Callable[[], Firmware], list[str], Callable[[str], Driver
         lambda: SimulatedGx5a(Gx5aSetting(address=3, reading=True)),
         LONG,
         lambda url: gx5a(url, address=3),
-        # With a little loss, because tags that pass while the set-up stops and starts it are never sent.
+        # With a little loss: on a busy machine the simulator did not send every tag, probably of those that passed
+        # while the driver stopped and started it. What it sends has to be read all the same.
         NoiseLevel(junk=0.3, loss=0.01, split=0.5, seed=16),
     ),
     "swct": (
