@@ -21,7 +21,7 @@ Errors are grouped by what the supervisor does:
     anything else        a bug: logged with its stack, counted, then treated like ReaderError
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network
 from typing import Protocol
@@ -115,7 +115,7 @@ class DiscoveryRequest:
 
 @dataclass(frozen=True, slots=True)
 class DiscoveryProgress:
-    """How far a discovery is."""
+    """How far a discovery or a detection is."""
 
     stage: str
     """What is being done, for a person."""
@@ -152,4 +152,90 @@ class Discoverer(Protocol):
 
     def __call__(self, request: DiscoveryRequest) -> Iterator[FoundReader | DiscoveryProgress]:
         """Yield each reader once, when it is found, and the progress in between. Sends nothing beyond the request."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class DetectionRequest:
+    """Which port to look at, and how."""
+
+    port: str
+    """As it would be written into `[[readers]]`."""
+    parity: str = "none"
+    """none, even or odd."""
+    listen_only: bool = False
+    """Send nothing at all."""
+
+
+@dataclass(frozen=True, slots=True)
+class AboutToAsk:
+    """Nothing identified itself; from now on commands that only read are sent."""
+
+    drivers: tuple[str, ...]
+    """Whose commands."""
+
+
+@dataclass(frozen=True, slots=True)
+class DetectedReader:
+    """The reader behind a port, as far as its bytes tell."""
+
+    driver: str
+    """The name to write into `[[readers]]`."""
+    port: str
+    """The name of the port that stays, where the system has one."""
+    baud: int | None
+    """None where it has no meaning (TCP)."""
+    parity: str
+    found_by: str
+    """listening or asking."""
+    certainty: str
+    """certain, likely or possible."""
+    evidence: str
+    """What the certainty rests on, for a person."""
+    model: str = ""
+    firmware: str = ""
+    antennas: tuple[int, ...] = ()
+    """Antennas that tags were read at meanwhile; the reader may have more."""
+    sample_epc: str = ""
+    detail: str = ""
+    """What else a person should know."""
+    options: Mapping[str, str | int | bool | tuple[int, ...]] = field(default_factory=dict)
+    """Keys of its `[[readers]]` table, besides id and driver."""
+
+
+@dataclass(frozen=True, slots=True)
+class HeardBytes:
+    """What arrived at one setting of the line."""
+
+    baud: int | None
+    count: int
+    sample: str
+    """The first bytes, upper-case hex."""
+
+
+@dataclass(frozen=True, slots=True)
+class NothingDetected:
+    """No reader was recognised."""
+
+    detail: str
+    """What that may mean and what helps, for a person."""
+    heard: tuple[HeardBytes, ...] = ()
+    """Settings of the line at which bytes arrived."""
+
+
+DetectionItem = DetectedReader | NothingDetected | AboutToAsk | DiscoveryProgress
+
+
+class Detector(Protocol):
+    """What an entry point of `rfid_gateway.detectors` names: it finds out what the reader behind one port speaks."""
+
+    def __call__(self, request: DetectionRequest) -> Generator[DetectionItem, None, None]:
+        """Yield progress, and at the end a DetectedReader or NothingDetected. Closing it lets the port go.
+
+        Listens first and asks only then, with commands that change nothing in any reader; yields AboutToAsk before.
+
+        Raises:
+            ValueError: a port of this form is none that this detector could open; the message says what is.
+            ReaderError: the port cannot be opened or broke off.
+        """
         ...

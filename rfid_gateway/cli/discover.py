@@ -1,7 +1,5 @@
 """`rfid-gateway discover`: readers on the network, ready to be written into the configuration."""
 
-import json
-import re
 from collections.abc import Iterator
 from dataclasses import asdict
 from importlib.metadata import entry_points
@@ -12,6 +10,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from rfid_gateway.cli.output import Row, json_line, json_option, listing
+from rfid_gateway.cli.reader_table import reader_table
 from rfid_gateway.driver import Discoverer, DiscoveryProgress, DiscoveryRequest, FoundReader, ReaderError
 
 _COLUMNS = ("host", "port", "state", "name", "model", "firmware", "identification", "detail")
@@ -84,11 +83,5 @@ def _search(request: DiscoveryRequest) -> Iterator[FoundReader]:
 
 
 def _row(found: FoundReader) -> Row:
-    return {**asdict(found), "toml": _toml(found)}
-
-
-def _toml(found: FoundReader) -> str:
-    """The lines to paste into the configuration; JSON's strings, numbers and booleans are TOML's too."""
-    name = re.sub(r"[^a-z0-9]+", "-", (found.name or f"reader-{found.host}").lower()).strip("-")
-    keys = {"id": name, "driver": found.driver, **found.options}
-    return "[[readers]]\n" + "".join(f"{key} = {json.dumps(value)}\n" for key, value in keys.items())
+    name = found.name or f"reader-{found.host}"
+    return {**asdict(found), "toml": reader_table(name, found.driver, found.options)}

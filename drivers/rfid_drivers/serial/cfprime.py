@@ -14,6 +14,7 @@ from pydantic import Field
 
 from rfid_drivers.serial import cfprime_codec as codec
 from rfid_drivers.serial.cfprime_codec import CfPrimeDecoder
+from rfid_drivers.serial.detection import USUAL_BAUDS, FrameDetection
 from rfid_drivers.serial.protocol import US_PER_S, Frame, Health, Kind, SerialOptions
 from rfid_drivers.serial.reader import SerialReader
 from rfid_gateway.driver import DriverOptions
@@ -141,6 +142,13 @@ class CfPrimeReader(SerialReader[CfPrimeOptions]):
     """A reader that speaks the UHF Prime protocol (entry point `cfprime`)."""
 
     Options: ClassVar[type[DriverOptions]] = CfPrimeOptions
+    detection: ClassVar = FrameDetection(
+        bauds=USUAL_BAUDS,
+        probes=(codec.command(codec.GET_INFORMATION),),
+        answers=lambda frame: codec.read_information(frame) is not None,
+        when_pushing={"mode": "push"},
+        when_silent='mode = "start"',
+    )
 
     def decoder(self) -> CfPrimeDecoder:
         """Make the decoder of a new connection."""

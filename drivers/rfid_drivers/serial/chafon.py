@@ -14,6 +14,7 @@ from pydantic import Field
 
 from rfid_drivers.serial import chafon_codec as codec
 from rfid_drivers.serial.chafon_codec import ChafonDecoder
+from rfid_drivers.serial.detection import FrameDetection
 from rfid_drivers.serial.protocol import US_PER_MS, US_PER_S, Frame, Health, SerialOptions
 from rfid_drivers.serial.reader import SerialReader
 from rfid_gateway.driver import DriverOptions
@@ -199,6 +200,13 @@ class ChafonReader(SerialReader[ChafonOptions]):
     """A reader that speaks the Chafon protocol (entry point `chafon`)."""
 
     Options: ClassVar[type[DriverOptions]] = ChafonOptions
+    detection: ClassVar = FrameDetection(
+        bauds=(57_600, 115_200, 9_600, 38_400, 19_200),
+        probes=(codec.command(codec.GET_INFORMATION),),
+        answers=lambda frame: codec.read_information(frame) is not None,
+        when_pushing={"mode": "push"},
+        when_silent='mode = "poll"',
+    )
 
     def decoder(self) -> ChafonDecoder:
         """Make the decoder of a new connection."""

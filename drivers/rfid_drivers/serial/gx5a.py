@@ -12,6 +12,7 @@ from typing import Annotated, ClassVar
 from pydantic import Field, Strict
 
 from rfid_drivers.serial import gx5a_codec as codec
+from rfid_drivers.serial.detection import FrameDetection
 from rfid_drivers.serial.gx5a_codec import Gx5aDecoder
 from rfid_drivers.serial.protocol import US_PER_S, Frame, Health, Kind, SerialOptions
 from rfid_drivers.serial.reader import SerialReader
@@ -134,6 +135,12 @@ class Gx5aReader(SerialReader[Gx5aOptions]):
     """A reader of the GX protocol (entry point `gx5a`)."""
 
     Options: ClassVar[type[DriverOptions]] = Gx5aOptions
+    detection: ClassVar = FrameDetection(
+        bauds=(115_200, 9_600, 19_200, 230_400),
+        probes=(codec.command(codec.GET_INFORMATION),),
+        answers=lambda frame: codec.read_information(frame) is not None,
+        told=lambda frame: {} if (address := codec.address_of(frame)) is None else {"address": address},
+    )
 
     def decoder(self) -> Gx5aDecoder:
         """Make the decoder of a new connection."""

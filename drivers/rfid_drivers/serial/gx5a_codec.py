@@ -129,6 +129,11 @@ def data_of(frame: Frame) -> bytes:
     return frame.raw[_data_at(frame.raw) : -_CRC]
 
 
+def address_of(frame: Frame) -> int | None:
+    """Give the RS-485 address that a frame names; None where it names none."""
+    return frame.raw[5] if frame.raw[3] & _RS485 else None
+
+
 class Information(NamedTuple):
     """Answer to GET_INFORMATION."""
 

@@ -17,6 +17,8 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, Field
 
+from rfid_drivers.serial.detect_text import TextDetection
+from rfid_drivers.serial.detection import Detection, FrameDetection
 from rfid_drivers.serial.framing import Counters, Rejected
 from rfid_drivers.serial.line_splitter import LineSplitter
 from rfid_drivers.serial.protocol import US_PER_MS, Frame, Health, Instant, Kind, SerialOptions
@@ -254,6 +256,7 @@ class LineReader(SerialReader[LineOptions]):
     """A reader that sends lines of text (entry point `line`)."""
 
     Options: ClassVar[type[DriverOptions]] = LineOptions
+    detection: ClassVar[Detection] = TextDetection()
 
     def decoder(self) -> LineDecoder:
         """Make the decoder of a new connection."""
@@ -268,3 +271,4 @@ class Rdm6300Reader(LineReader):
     """An RDM6300 or ID-12 module (entry point `rdm6300`)."""
 
     Options: ClassVar[type[DriverOptions]] = Rdm6300Options
+    detection: ClassVar[Detection] = FrameDetection(bauds=(9_600,))

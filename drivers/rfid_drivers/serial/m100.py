@@ -15,6 +15,7 @@ from typing import ClassVar, Literal, NamedTuple
 from pydantic import Field
 
 from rfid_drivers.serial import m100_codec as codec
+from rfid_drivers.serial.detection import USUAL_BAUDS, FrameDetection
 from rfid_drivers.serial.m100_codec import M100Decoder
 from rfid_drivers.serial.protocol import US_PER_MS, US_PER_S, Frame, Health, Kind, SerialOptions
 from rfid_drivers.serial.reader import SerialReader
@@ -164,6 +165,12 @@ class M100Reader(SerialReader[M100Options]):
     """A reader with an M100, QM100 or R200 module (entry point `m100`)."""
 
     Options: ClassVar[type[DriverOptions]] = M100Options
+    detection: ClassVar = FrameDetection(
+        bauds=USUAL_BAUDS,
+        probes=tuple(codec.command(codec.GET_VERSION, b"\x00", head) for head in (codec.BB, codec.AA)),
+        answers=lambda frame: codec.read_version(frame) is not None,
+        frames_needed=2,
+    )
 
     def decoder(self) -> M100Decoder:
         """Make the decoder of a new connection."""

@@ -16,6 +16,7 @@ from typing import Annotated, ClassVar, Literal, NamedTuple
 from pydantic import Field, Strict
 
 from rfid_drivers.serial import mercury_codec as codec
+from rfid_drivers.serial.detection import FrameDetection
 from rfid_drivers.serial.mercury_codec import MercuryDecoder
 from rfid_drivers.serial.mercury_status import BAD_OPCODE, NO_TAG
 from rfid_drivers.serial.protocol import US_PER_MS, US_PER_S, Frame, Health, SerialOptions
@@ -262,6 +263,11 @@ class MercuryReader(SerialReader[MercuryOptions]):
     """A reader with a ThingMagic, JADAK or Silion module (entry point `mercury`)."""
 
     Options: ClassVar[type[DriverOptions]] = MercuryOptions
+    detection: ClassVar = FrameDetection(
+        bauds=(115_200, 9_600, 57_600, 38_400, 19_200, 230_400, 921_600),
+        probes=(codec.command(codec.GET_VERSION),),
+        answers=lambda frame: codec.read_version(frame) is not None,
+    )
 
     def decoder(self) -> MercuryDecoder:
         """Make the decoder of a new connection."""

@@ -21,8 +21,8 @@ US_PER_MS = 1_000
 _URL_SCHEMES = ("socket", "rfc2217")
 
 
-def _checked_port(port: str) -> str:
-    """Refuse what `open_port` could never open, while a person is still looking at the configuration."""
+def checked_port(port: str) -> str:
+    """Refuse (ValueError) what `open_port` could never open, while a person is still looking at the configuration."""
     expected = "expected a path (/dev/serial/by-id/...), socket://host:port or rfc2217://host:port"
     if "://" not in port:
         if not port.startswith("/"):
@@ -37,7 +37,7 @@ def _checked_port(port: str) -> str:
 class SerialOptions(DriverOptions):
     """Options that every serial reader has."""
 
-    port: Annotated[str, AfterValidator(_checked_port)] = Field(
+    port: Annotated[str, AfterValidator(checked_port)] = Field(
         description="Path of the serial port (best one below /dev/serial/by-id or by-path), socket://host:port for a "
         "reader or serial server on TCP, or rfc2217://host:port.",
     )

@@ -12,6 +12,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field, Strict
 
 from rfid_drivers.serial import r2000_codec as codec
+from rfid_drivers.serial.detection import FrameDetection
 from rfid_drivers.serial.explain import explain
 from rfid_drivers.serial.protocol import US_PER_MS, US_PER_S, Frame, Health, Kind, SerialOptions
 from rfid_drivers.serial.r2000_codec import R2000Decoder
@@ -193,6 +194,14 @@ class R2000Reader(SerialReader[R2000Options]):
     """A reader with the R2000 board protocol (entry point `r2000`)."""
 
     Options: ClassVar[type[DriverOptions]] = R2000Options
+    detection: ClassVar = FrameDetection(
+        bauds=(115_200, 38_400),
+        probes=(codec.command(codec.GET_FIRMWARE_VERSION),),
+        answers=lambda frame: codec.read_firmware_version(frame) is not None,
+        frames_needed=2,
+        options={"address": codec.EVERYBODY},
+        told=lambda frame: {"address": codec.address_of(frame)},
+    )
 
     def decoder(self) -> R2000Decoder:
         """Make the decoder of a new connection."""

@@ -194,6 +194,11 @@ def read_firmware_version(frame: Frame) -> str | None:
     return f"{frame.raw[4]}.{frame.raw[5]}"
 
 
+def address_of(frame: Frame) -> int:
+    """Give the address of the reader that sent a frame."""
+    return frame.raw[2]
+
+
 def parse(raw: bytes, seen_at: int) -> Frame:
     """Say what a verified frame means; `seen_at` (UTC, microseconds) becomes the time of its tag reads."""
     length, code = raw[1], raw[3]

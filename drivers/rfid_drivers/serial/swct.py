@@ -13,6 +13,7 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from rfid_drivers.serial import swct_codec as codec
+from rfid_drivers.serial.detection import FrameDetection
 from rfid_drivers.serial.protocol import US_PER_MS, US_PER_S, Frame, Health, Kind, SerialOptions
 from rfid_drivers.serial.reader import SerialReader
 from rfid_drivers.serial.swct_codec import SwctDecoder
@@ -143,6 +144,13 @@ class SwctReader(SerialReader[SwctOptions]):
     """A reader that speaks SW/CT (entry point `swct`)."""
 
     Options: ClassVar[type[DriverOptions]] = SwctOptions
+    detection: ClassVar = FrameDetection(
+        bauds=(115_200, 9_600),
+        probes=(codec.command(codec.GET_INFORMATION),),
+        answers=lambda frame: codec.read_information(frame) is not None,
+        frames_needed=2,
+        when_pushing={"mode": "push"},
+    )
 
     def decoder(self) -> SwctDecoder:
         """Make the decoder of a new connection."""

@@ -11,6 +11,7 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from rfid_drivers.serial import tsl_codec as codec
+from rfid_drivers.serial.detection import USUAL_BAUDS, FrameDetection
 from rfid_drivers.serial.protocol import US_PER_MS, US_PER_S, Frame, Health, Kind, SerialOptions
 from rfid_drivers.serial.reader import SerialReader
 from rfid_drivers.serial.tsl_codec import TslDecoder
@@ -116,6 +117,13 @@ class TslReader(SerialReader[TslOptions]):
     """A reader that speaks TSL's ASCII 2 (entry point `tsl`)."""
 
     Options: ClassVar[type[DriverOptions]] = TslOptions
+    detection: ClassVar = FrameDetection(
+        bauds=USUAL_BAUDS,
+        probes=(codec.command(".vr"),),
+        answers=codec.tells_version,
+        frames_needed=2,
+        when_pushing={"mode": "trigger"},
+    )
 
     def decoder(self) -> TslDecoder:
         """Make the decoder of a new connection."""

@@ -46,6 +46,15 @@ def read_line(frame: Frame) -> tuple[str, str]:
     return name, value.strip()
 
 
+def tells_version(frame: Frame) -> bool:
+    """Whether a line belongs to an answer to `.vr` and to hardly anything else."""
+    name, value = read_line(frame) if frame.kind is Kind.ANSWER else ("", "")
+    return name in _OF_VERSION or (name == "CS" and value.startswith(".vr"))
+
+
+_OF_VERSION = frozenset({"MF", "US", "PV", "UF", "UB"})
+
+
 @dataclass(slots=True)
 class _Pending:
     """A tag whose lines are still coming. Owned by the decoder."""

@@ -1,0 +1,117 @@
+"""`rfid-gateway detect`: what the reader behind a port speaks, ready to be written into the configuration."""
+
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import asdict
+from importlib.metadata import entry_points
+from pathlib import PurePosixPath
+
+import click
+from rich.console import Console
+from rich.progress import Progress
+
+from rfid_gateway.cli.output import Row, json_line, json_option
+from rfid_gateway.cli.reader_table import reader_id, reader_table
+from rfid_gateway.driver import (
+    AboutToAsk,
+    DetectedReader,
+    DetectionRequest,
+    Detector,
+    DiscoveryProgress,
+    NothingDetected,
+    ReaderError,
+)
+
+_SHOWN = ("driver", "model", "firmware", "baud", "parity", "antennas", "sample_epc", "certainty", "evidence", "detail")
+
+
+@click.command()
+@click.argument("port")
+@click.option("--listen-only", is_flag=True, help="Send nothing at all.")
+@click.option(
+    "--parity",
+    type=click.Choice(["none", "even", "odd"]),
+    default="none",
+    show_default=True,
+    help="Parity of the line.",
+)
+@json_option
+def detect(port: str, listen_only: bool, parity: str, as_json: bool) -> None:  # noqa: FBT001 - click's way
+    """Find out what the reader behind PORT speaks, and print the lines for the configuration.
+
+    PORT is a path (/dev/ttyUSB0), socket://host:port or rfc2217://host:port. It must not be in use, so stop a gateway
+    that reads from it.
+
+    Listens first, 1.5 s at each baud rate. If nothing identifies itself it asks, with the commands of many protocols
+    that only read.
+
+    WARNING: asking is hostile to whatever is no RFID reader: a scale or a PLC may take one of the questions for a
+    command. Where you are not sure what is behind PORT, use --listen-only.
+
+    The result is only printed. Exit code 0 if a reader was recognised, 1 if not, 2 for wrong use.
+    """
+    result: Row | None = None
+    request = DetectionRequest(port, parity, listen_only)
+    for answer in _search(request):
+        if isinstance(answer, DetectedReader):
+            result = _row(answer)
+            break
+        _say_nothing(answer)
+    if result is None:
+        raise click.exceptions.Exit(1)
+    if as_json:
+        json_line(result)
+    else:
+        _say(result)
+
+
+def _search(request: DetectionRequest) -> Iterator[DetectedReader | NothingDetected]:
+    """Let every driver package look, one after the other, with a bar on the terminal."""
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        for entry in entry_points(group="rfid_gateway.detectors"):
+            detector: Detector = entry.load()
+            task = bar.add_task(entry.name)
+            try:
+                with closing(detector(request)) as items:
+                    for item in items:
+                        if isinstance(item, DiscoveryProgress):
+                            bar.update(task, description=item.stage, completed=item.done, total=item.total)
+                        elif isinstance(item, AboutToAsk):
+                            bar.console.print(_warning(item), highlight=False, soft_wrap=True)
+                        else:
+                            yield item
+            except ReaderError as error:
+                raise click.ClickException(str(error)) from error
+            except ValueError as error:
+                raise click.BadParameter(str(error), param_hint="PORT") from error
+
+
+def _warning(item: AboutToAsk) -> str:
+    return (
+        f"Nothing identified itself. Now asking with commands of {', '.join(item.drivers)} that only read. "
+        "If this may be a scale or a PLC, end it now with Ctrl-C."
+    )
+
+
+def _row(found: DetectedReader) -> Row:
+    place = found.port.partition("://")[2] or PurePosixPath(found.port).name
+    name = reader_id(f"{found.driver}-{place}")
+    return {**asdict(found), "id": name, "toml": reader_table(name, found.driver, found.options)}
+
+
+def _say(row: Row) -> None:
+    """Print a line for each thing that is known, then the table to paste."""
+    for key in _SHOWN:
+        value = row[key]
+        if value not in (None, "", ()):
+            text = ", ".join(map(str, value)) if isinstance(value, tuple) else value
+            click.echo(f"{key.replace('_', ' '):<11} {text}")
+    click.echo(f"\n{row['toml']}", nl=False)
+
+
+def _say_nothing(answer: NothingDetected) -> None:
+    """Say what it may be, on standard error."""
+    click.echo(f"nothing recognised: {answer.detail}", err=True)
+    for heard in answer.heard:
+        where = "" if heard.baud is None else f"at {heard.baud} baud "
+        click.echo(f"  {where}{heard.count} bytes: {heard.sample}", err=True)

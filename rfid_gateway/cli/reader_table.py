@@ -1,0 +1,16 @@
+"""The `[[readers]]` table of a reader that was found, ready to be pasted into the configuration."""
+
+import json
+import re
+from collections.abc import Mapping
+
+
+def reader_id(name: str) -> str:
+    """Make an id of a name: small letters, digits and dashes."""
+    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
+
+
+def reader_table(name: str, driver: str, options: Mapping[str, object]) -> str:
+    """Write the table; JSON's strings, numbers, booleans and lists are TOML's too."""
+    keys = {"id": reader_id(name), "driver": driver, **options}
+    return "[[readers]]\n" + "".join(f"{key} = {json.dumps(value)}\n" for key, value in keys.items())
