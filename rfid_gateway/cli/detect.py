@@ -50,53 +50,70 @@ def detect(port: str, listen_only: bool, parity: str, as_json: bool) -> None:  #
 
     The result is only printed. Exit code 0 if a reader was recognised, 1 if not, 2 for wrong use.
     """
-    result: Row | None = None
-    request = DetectionRequest(port, parity, listen_only)
-    for answer in _search(request):
-        if isinstance(answer, DetectedReader):
-            result = _row(answer)
-            break
-        _say_nothing(answer)
-    if result is None:
+    answers = _search(DetectionRequest(port, parity, listen_only))
+    rows = [_row(answer) for answer in answers if isinstance(answer, DetectedReader)]
+    for row in rows:
+        if as_json:
+            json_line(row)
+        else:
+            _say(row)
+    if not rows:
+        for answer in answers:
+            if isinstance(answer, NothingDetected):
+                _say_nothing(answer)
         raise click.exceptions.Exit(1)
-    if as_json:
-        json_line(result)
-    else:
-        _say(result)
 
 
-def _search(request: DetectionRequest) -> Iterator[DetectedReader | NothingDetected]:
-    """Let every driver package look, one after the other, with a bar on the terminal."""
+def _search(request: DetectionRequest) -> list[DetectedReader | NothingDetected]:
+    """Let every driver package look until one recognises the reader, with a bar on the terminal."""
+    answers: list[DetectedReader | NothingDetected] = []
+    refusals: list[str] = []
     with Progress(console=Console(stderr=True), transient=True) as bar:
         for entry in entry_points(group="rfid_gateway.detectors"):
-            detector: Detector = entry.load()
-            task = bar.add_task(entry.name)
             try:
-                with closing(detector(request)) as items:
-                    for item in items:
-                        if isinstance(item, DiscoveryProgress):
-                            bar.update(task, description=item.stage, completed=item.done, total=item.total)
-                        elif isinstance(item, AboutToAsk):
-                            bar.console.print(_warning(item), highlight=False, soft_wrap=True)
-                        else:
-                            yield item
+                answers += _look(entry.load(), request, bar)
             except ReaderError as error:
                 raise click.ClickException(str(error)) from error
             except ValueError as error:
-                raise click.BadParameter(str(error), param_hint="PORT") from error
+                refusals.append(str(error))
+            if any(isinstance(answer, DetectedReader) for answer in answers):
+                break
+    if not answers:
+        raise click.BadParameter("; ".join(refusals) or "no installed driver detects readers", param_hint="PORT")
+    return answers
 
 
-def _warning(item: AboutToAsk) -> str:
-    return (
-        f"Nothing identified itself. Now asking with commands of {', '.join(item.drivers)} that only read. "
-        "If this may be a scale or a PLC, end it now with Ctrl-C."
-    )
+def _look(detector: Detector, request: DetectionRequest, bar: Progress) -> Iterator[DetectedReader | NothingDetected]:
+    task = bar.add_task("opening the port", total=None)
+    warned = request.listen_only
+    with closing(detector(request)) as items:
+        for item in items:
+            if not warned:
+                warned = True
+                bar.console.print(_WARNING, highlight=False, soft_wrap=True)
+            if isinstance(item, DiscoveryProgress):
+                bar.update(task, description=item.stage, completed=item.done, total=item.total)
+            elif isinstance(item, AboutToAsk):
+                bar.console.print(_asking(item), highlight=False, soft_wrap=True)
+            else:
+                yield item
+
+
+_WARNING = (
+    "Listening. If nothing identifies itself, whatever is behind this port is asked: "
+    "if that may be a scale or a PLC, end it now (Ctrl-C) and use --listen-only."
+)
+
+
+def _asking(item: AboutToAsk) -> str:
+    return f"Nothing identified itself. Now asking with commands of {', '.join(item.drivers)} that only read."
 
 
 def _row(found: DetectedReader) -> Row:
     place = found.port.partition("://")[2] or PurePosixPath(found.port).name
     name = reader_id(f"{found.driver}-{place}")
-    return {**asdict(found), "id": name, "toml": reader_table(name, found.driver, found.options)}
+    parity = None if found.baud is None else found.parity
+    return {**asdict(found), "parity": parity, "id": name, "toml": reader_table(name, found.driver, found.options)}
 
 
 def _say(row: Row) -> None:

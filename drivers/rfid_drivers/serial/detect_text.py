@@ -165,7 +165,7 @@ class TextRecogniser:
         others = sorted({bytes(item.raw) for item in items if not isinstance(item, Frame)})
         return Finding(
             certainty="likely" if len(frames) > 1 else "possible",
-            evidence=f"{len(frames)} lines of text with an EPC; they have no checksum",
+            evidence=f"lines of text with an EPC: {len(frames)}; they have no checksum",
             explained_bytes=explained,
             model="text lines",
             antennas=tuple(sorted({read.antenna_id for read in reads if read.antenna_id})),

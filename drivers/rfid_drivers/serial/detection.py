@@ -124,7 +124,7 @@ class FrameDetection:
     bauds: tuple[int, ...]
     probes: tuple[bytes, ...] = ()
     answers: Callable[[Frame], bool] = _never
-    """Whether a frame is the answer to one of the probes."""
+    """Whether a frame is the answer to one of the probes, or part of it."""
     frames_needed: int = 1
     """Tags, heartbeats and answers that prove it; two for a checksum of eight bits or none."""
     options: Options = field(default_factory=dict)
@@ -206,11 +206,11 @@ class FrameRecogniser:
 
     def _in_words(self, frames: Sequence[Frame]) -> str:
         counts = {
-            "tags": sum(frame.kind is Kind.TAGS for frame in frames),
-            "heartbeats": sum(frame.kind is Kind.HEARTBEAT for frame in frames),
-            "answers to our question": sum(map(self._detection.answers, frames)),
+            "tag": sum(frame.kind is Kind.TAGS for frame in frames),
+            "heartbeat": sum(frame.kind is Kind.HEARTBEAT for frame in frames),
+            "answer": sum(map(self._detection.answers, frames)),
         }
-        told = ", ".join(f"{count} {what}" for what, count in counts.items() if count)
+        told = ", ".join(f"{count} {what}{'s' * (count > 1)}" for what, count in counts.items() if count)
         return f"{told}; {self._verified} of {self._arrived} bytes are verified frames"
 
     def _silent_in_words(self) -> str:

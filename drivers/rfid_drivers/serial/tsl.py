@@ -120,7 +120,7 @@ class TslReader(SerialReader[TslOptions]):
     detection: ClassVar = FrameDetection(
         bauds=USUAL_BAUDS,
         probes=(codec.command(".vr"),),
-        answers=codec.tells_version,
+        answers=codec.is_typical,
         frames_needed=2,
         when_pushing={"mode": "trigger"},
     )

@@ -46,10 +46,10 @@ def read_line(frame: Frame) -> tuple[str, str]:
     return name, value.strip()
 
 
-def tells_version(frame: Frame) -> bool:
-    """Whether a line belongs to an answer to `.vr` and to hardly anything else."""
+def is_typical(frame: Frame) -> bool:
+    """Whether a line is one that hardly any other text has: the command that is answered, or a part of the version."""
     name, value = read_line(frame) if frame.kind is Kind.ANSWER else ("", "")
-    return name in _OF_VERSION or (name == "CS" and value.startswith(".vr"))
+    return name in _OF_VERSION or (name == "CS" and value.startswith("."))
 
 
 _OF_VERSION = frozenset({"MF", "US", "PV", "UF", "UB"})
