@@ -131,4 +131,6 @@ def _say_nothing(answer: NothingDetected) -> None:
     click.echo(f"nothing recognised: {answer.detail}", err=True)
     for heard in answer.heard:
         where = "" if heard.baud is None else f"at {heard.baud} baud "
-        click.echo(f"  {where}{heard.count} bytes: {heard.sample}", err=True)
+        text = bytes.fromhex(heard.sample).decode("latin-1")
+        readable = f"  {text!r}" if text.isascii() and text.replace("\r", "").replace("\n", "").isprintable() else ""
+        click.echo(f"  {where}{heard.count} bytes: {heard.sample}{readable}", err=True)

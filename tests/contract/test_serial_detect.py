@@ -198,7 +198,7 @@ def test_people_are_warned_before_anything_is_asked(tmp_path: Path) -> None:
 def test_who_only_listens_is_warned_of_nothing(tmp_path: Path) -> None:
     with simulator("line", tmp_path) as link:
         done = detect_command(link, "--listen-only")
-    assert (done.returncode, done.stderr) == (0, "")
+    assert (done.returncode, done.stderr.strip()) == (0, "")
 
 
 def test_the_help_warns_of_other_devices() -> None:
@@ -281,6 +281,22 @@ def test_an_unknown_protocol_is_shown_with_what_arrived(terminal: tuple[int, str
     assert "no known protocol makes frames of them" in done.stderr
     assert "at 115200 baud" in done.stderr
     assert "C8 8C 00 08 82" in done.stderr
+
+
+def test_text_that_is_no_tag_is_shown_as_text() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def weigh() -> None:
+            with server.accept()[0] as client:
+                client.sendall(b"ST,GS,+  12.345kg\r\n")
+                client.recv(1)
+
+        thread = threading.Thread(target=weigh)
+        thread.start()
+        done = detect_command(f"socket://127.0.0.1:{server.getsockname()[1]}", "--listen-only")
+        thread.join(5.0)
+    assert done.returncode == 1
+    assert r"'ST,GS,+  12.345kg\r\n'" in done.stderr
 
 
 def test_ctrl_c_ends_it_and_lets_the_port_go(terminal: tuple[int, str]) -> None:

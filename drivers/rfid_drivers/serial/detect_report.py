@@ -45,10 +45,10 @@ def nothing_detected(request: DetectionRequest, search: Search) -> NothingDetect
 def _why(request: DetectionRequest, count: int, *, echoed: bool) -> str:
     on_tcp = request.port.startswith("socket://")
     if count:
-        other = "" if on_tcp or request.parity != "none" else " or has another parity (try --parity even)"
+        other = "" if on_tcp or request.parity != "none" else ", or one with another parity (try --parity even)"
         return (
             f"{count} bytes arrived and no known protocol makes frames of them: "
-            f"the reader speaks a protocol without a driver{other}"
+            f"this is no RFID reader, or one that no driver knows{other}"
         )
     if request.listen_only:
         return (
