@@ -65,6 +65,7 @@ class FakeLine:
     baud: int
     clock: FakeClock = field(default_factory=FakeClock)
     epc: str = EPC
+    antenna: int = 1
     writes: list[tuple[int, int, bytes]] = field(default_factory=list)
     """Time, baud rate and bytes of each."""
     opened: list[tuple[str, int, str]] = field(default_factory=list)
@@ -102,7 +103,9 @@ class FakePort:
     def read(self) -> bytes:
         clock = self._line.clock
         clock.now += STEP_US
-        sightings = [Sighting(clock.now, "r", 1, self._line.epc, -55.0)] if clock.now % EVERY_US == 0 else []
+        sightings = (
+            [Sighting(clock.now, "r", self._line.antenna, self._line.epc, -55.0)] if clock.now % EVERY_US == 0 else []
+        )
         data = self._waiting + b"".join(self._line.firmware.hear(sightings))
         self._waiting = b""
         return data if self._right else self._random.randbytes(len(data))

@@ -1,6 +1,7 @@
 import json
 import random
 from collections.abc import Iterator
+from importlib.metadata import EntryPoint
 from itertools import pairwise
 from pathlib import Path
 
@@ -141,6 +142,39 @@ def test_a_silent_reader_is_asked_and_tells_who_it_is(case: str, baud: int) -> N
     assert (found.model, found.firmware) == (model, firmware)
     assert {key: value for key, value in found.options.items() if key not in ("port", "baud")} == options
     assert not line.open_now
+
+
+@pytest.mark.parametrize("case", ["mercury", "gx5a"])
+def test_antennas_that_tags_were_read_at_are_written_down_where_the_driver_wants_them(case: str) -> None:
+    found = FakeLine(PUSHING[case][0](), 115_200, antenna=2).detected()
+    assert found.antennas == (2,)
+    assert found.options["antennas"] == (2,)
+
+
+def test_antennas_that_the_driver_does_not_ask_for_are_only_told() -> None:
+    found = FakeLine(PUSHING["cfprime"][0](), 115_200, antenna=2).detected()
+    assert found.antennas == (2,)
+    assert "antennas" not in found.options
+
+
+@pytest.mark.parametrize(
+    ("case", "mode"), [("chafon 288", 'mode = "poll"'), ("cfprime", 'mode = "start"'), ("r2000", "")]
+)
+def test_a_reader_that_sent_nothing_unasked_may_want_another_mode(case: str, mode: str) -> None:
+    detail = FakeLine(SILENT[case][0](), 115_200).detected().detail
+    assert detail.endswith(mode)
+    assert bool(detail) == bool(mode)
+
+
+def test_a_driver_that_cannot_be_imported_hurts_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    group = "rfid_gateway.drivers"
+    entries = [
+        EntryPoint("broken", "rfid_drivers.there_is_no_such_module:Reader", group),
+        EntryPoint("undetectable", "rfid_drivers.serial.reader:SerialReader", group),
+        EntryPoint("chafon", "rfid_drivers.serial.chafon:ChafonReader", group),
+    ]
+    monkeypatch.setattr("rfid_drivers.serial.detect.entry_points", lambda group: entries if group else [])
+    assert [each.name for each in candidates()] == ["chafon"]
 
 
 def test_nothing_is_sent_before_every_rate_was_listened_to_and_people_are_told_first() -> None:

@@ -1,6 +1,8 @@
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from rfid_drivers.serial.detect_text import TextRecogniser, shape_of
 from rfid_drivers.serial.detection import Finding
@@ -117,6 +119,25 @@ def test_other_lines_are_told() -> None:
 )
 def test_other_text_is_no_reader(text: bytes) -> None:
     assert recognised(text) is None
+
+
+printable = st.text(st.characters(min_codepoint=0x20, max_codepoint=0x7E), max_size=20)
+
+
+@given(printable, printable)
+def test_whatever_stands_around_an_epc_what_is_suggested_reads_it(before: str, after: str) -> None:
+    line = f"{before};{EPCS[1]};{after}\r\n".encode()
+    finding = recognised(line)
+    if finding is None:
+        assert shape_of(line.decode().strip()) is None or len(line) > 4 * len(EPCS[1])
+        return
+    assert finding.sample_epc in [read.epc for read in read_with(finding.options, line)]
+
+
+@given(st.binary(max_size=600))
+def test_any_bytes_are_looked_at_without_an_error(data: bytes) -> None:
+    finding = recognised(data, data)
+    assert finding is None or read_with(finding.options, data, data)
 
 
 def test_a_shape_fits_its_own_line_alone() -> None:
