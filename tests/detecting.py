@@ -1,7 +1,7 @@
 """A line that is not there: a simulated reader at one baud rate, and a clock that reading moves on."""
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from rfid_drivers.serial.detect import candidates, detect
@@ -55,6 +55,19 @@ class Echoes(Silence):
 
     def receive(self, command: bytes) -> list[bytes]:
         return [command]
+
+
+class BehindAnEcho:
+    """A reader behind a half-duplex RS-485 adapter that hears itself."""
+
+    def __init__(self, firmware: Firmware) -> None:
+        self._firmware = firmware
+
+    def hear(self, sightings: Sequence[Sighting]) -> list[bytes]:
+        return self._firmware.hear(sightings)
+
+    def receive(self, command: bytes) -> list[bytes]:
+        return [command, *self._firmware.receive(command)]
 
 
 @dataclass

@@ -20,7 +20,7 @@ from rfid_simulators.serial.mercury import MercurySetting, SimulatedMercury
 from rfid_simulators.serial.r2000 import R2000Setting, SimulatedR2000
 from rfid_simulators.serial.swct import SimulatedSwct, SwctSetting
 from rfid_simulators.serial.tsl import SimulatedTsl, TslSetting
-from tests.detecting import EPC, Echoes, FakeClock, FakeLine, Making, Says, Silence
+from tests.detecting import EPC, BehindAnEcho, Echoes, FakeClock, FakeLine, Making, Says, Silence
 
 QUESTIONS = {
     "cfprime": ["CFFF0070002415"],
@@ -272,6 +272,19 @@ def test_an_echo_is_no_reader() -> None:
     answer = FakeLine(Echoes(), 115_200).nothing(DetectionRequest("socket://192.0.2.1:4001"))
     assert "only what was sent came back" in answer.detail
     assert answer.heard == ()
+
+
+@pytest.mark.parametrize("case", SILENT)
+def test_a_reader_is_recognised_behind_an_adapter_that_hears_itself(case: str) -> None:
+    make, driver, model, firmware, _ = SILENT[case]
+    found = FakeLine(BehindAnEcho(make()), rates(driver)[0]).detected()
+    assert (found.driver, found.model, found.firmware) == (driver, model, firmware)
+
+
+def test_a_question_that_comes_back_is_no_evidence() -> None:
+    found = FakeLine(BehindAnEcho(SimulatedR2000(R2000Setting())), 115_200).detected()
+    # Two questions of five bytes each came back, and two answers of seven.
+    assert found.evidence == "2 answers; 14 of 24 bytes are verified frames"
 
 
 def test_an_unknown_protocol_is_told_with_a_sample_at_each_rate() -> None:
