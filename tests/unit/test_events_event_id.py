@@ -125,14 +125,16 @@ def events_of_every_type(draw: st.DrawFn) -> LocationEvent:
     """Location events with what only their type may have."""
     event_type: EventType = draw(st.sampled_from(get_args(EventType)))
     biz_step = draw(st.sampled_from(sorted(BIZ_STEPS)) | own_steps)
-    event = replace(
+    event: LocationEvent = replace(
         draw(location_events), event_type=event_type, biz_step=biz_step, action=action_of(event_type, biz_step)
     )
     if event_type == "ObjectEvent":
-        return replace(event, persistent_disposition=draw(st.none() | persistent_dispositions))
-    if event_type == "TransactionEvent":
-        return replace(event, orders=draw(st.sampled_from([("PO-1",), ("PO-1", "PO 2"), ("https://a.example/o/1",)])))
-    return replace(event, parent=draw(epc_uris() | st.just("https://warehouse.example/trailers/7")))
+        event = replace(event, persistent_disposition=draw(st.none() | persistent_dispositions))
+    elif event_type == "TransactionEvent":
+        event = replace(event, orders=draw(st.sampled_from([("PO-1",), ("PO-1", "PO 2"), ("https://a.example/o/1",)])))
+    else:
+        event = replace(event, parent=draw(epc_uris() | st.just("https://warehouse.example/trailers/7")))
+    return event
 
 
 @given(events_of_every_type())
