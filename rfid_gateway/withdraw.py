@@ -32,9 +32,7 @@ class Withdrawn:
     """Of the event that says so."""
 
 
-def withdraw(
-    store: Store, name: str, reason: Reason, corrective: Sequence[str], now: int, zone: ZoneInfo
-) -> Withdrawn:
+def withdraw(store: Store, name: str, reason: Reason, corrective: Sequence[str], now: int, zone: ZoneInfo) -> Withdrawn:
     """Commit the withdrawal of an event, and put the unit's last direction back to what it was before it.
 
     Args:

@@ -66,7 +66,9 @@ def epcis_event(event: LocationEvent, *, gln: str | None = None) -> EpcisEvent:
 def _what(event: LocationEvent) -> EpcisEvent:
     """The unit: in epcList, or below its parent where the event ties it to one (EPCIS 2.0 7.4)."""
     if (event.event_type in _WITH_PARENT) != (event.parent is not None):
-        raise ValueError(f"{event.event_type} with parent {event.parent!r}: expected one in {sorted(_WITH_PARENT)} only")
+        raise ValueError(
+            f"{event.event_type} with parent {event.parent!r}: expected one in {sorted(_WITH_PARENT)} only"
+        )
     if event.parent is None:
         return {"epcList": [event.epc_uri]}
     return {"parentID": event.parent, "childEPCs": [event.epc_uri]}

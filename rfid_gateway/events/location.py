@@ -10,7 +10,7 @@ from rfid_gateway.events.vocabulary import Action, EventType
 
 @dataclass(frozen=True, slots=True)
 class PersistentDisposition:
-    """Dispositions that hold until another event unsets them, as CBV words or URIs (EPCIS 2.0 persistentDisposition)."""
+    """EPCIS persistentDisposition: what holds until another event unsets it, as CBV words or URIs of the site."""
 
     set: tuple[str, ...] = ()
     unset: tuple[str, ...] = ()

@@ -111,7 +111,7 @@ class Topics:
         return f"{self.own}/alerts"
 
     def events(self, biz_step: str | None) -> str:
-        """Location events of one business step (a URI of the site is encoded); `undecided` where an event claims none."""
+        """Location events of one business step (one that is a URI: encoded); `undecided` where an event claims none."""
         return f"{self.own}/events/{encoded(biz_step or 'undecided')}"
 
     def reader_status(self, reader_id: str) -> str:

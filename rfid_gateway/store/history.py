@@ -57,8 +57,11 @@ class Trace:
 ALL = EventFilter()
 _LONGEST_SEQUENCE = 18
 """Digits of what surely fits into an SQLite integer."""
-_WITHDRAWN_BY = f"(SELECT other.sequence FROM events AS other WHERE other.event_id = events.event_id || '{MARK}')"
-_COLUMNS = ", ".join(HistoryEvent._fields).replace("withdrawn_by", f"{_WITHDRAWN_BY} AS withdrawn_by")
+_WITHDRAWN_BY = (
+    f"(SELECT other.sequence FROM events AS other WHERE other.event_id = events.event_id || '{MARK}')"  # noqa: S608 -- fixed text
+    " AS withdrawn_by"
+)
+_COLUMNS = ", ".join(_WITHDRAWN_BY if name == "withdrawn_by" else name for name in HistoryEvent._fields)
 _CONDITIONS = {
     "shipment_id": "shipment_id = ?",
     "epc": "epc = ?",

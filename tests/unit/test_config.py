@@ -261,7 +261,9 @@ def test_a_mistake_in_a_step_names_its_line_and_what_was_meant(step: str, expect
 
 
 def test_a_step_says_its_type_of_event_and_may_use_values_of_the_site() -> None:
-    step = 'biz_step = "https://a.example/weighing"\ndisposition = "urn:x:dry"\nevent = "association"\nparent = "urn:x:1"'
+    step = (
+        'biz_step = "https://a.example/weighing"\ndisposition = "urn:x:dry"\nevent = "association"\nparent = "urn:x:1"'
+    )
     arrived = checked(GOOD.replace(STEP, step)).zones[0].arrived
     assert arrived is not None
     assert (arrived.event_type, arrived.parent, arrived.biz_step) == (

@@ -14,6 +14,7 @@ SSCC_PLUS = "F90340123450000000017000"
 ITEM = "3034F4E4E44BF540000003E9"
 PALLET = "(00)340123450000000017"
 CAGE = "(8003)0401234500042977"
+BARE = Shipment("S-1")
 GATEWAY = GatewayTable(site="hamburg", id="gate-1", gln="4012345000009")
 WITHOUT_GLN = GatewayTable(site="hamburg", id="gate-1")
 
@@ -23,7 +24,7 @@ def form(
     parent: str | None = None,
     *,
     epc: str = ITEM,
-    shipment: Shipment = Shipment("S-1"),
+    shipment: Shipment = BARE,
     gateway: GatewayTable = GATEWAY,
 ) -> Form:
     decoded = decode(epc)
@@ -32,7 +33,7 @@ def form(
 
 def test_step_that_asks_for_nothing_else_and_no_step_at_all_is_an_object_event() -> None:
     assert form(None, PALLET) == form({"biz_step": "packing"}, PALLET) == OBJECT
-    assert OBJECT == Form("ObjectEvent", "OBSERVE", None, "")
+    assert Form("ObjectEvent", "OBSERVE", None, "") == OBJECT
 
 
 @pytest.mark.parametrize(("biz_step", "action"), [("packing", "ADD"), ("unpacking", "DELETE"), ("storing", "OBSERVE")])

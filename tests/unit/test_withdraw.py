@@ -11,7 +11,7 @@ import pytest
 
 from rfid_gateway.events.location import LocationEvent
 from rfid_gateway.events.payload import compose
-from rfid_gateway.events.withdrawal import Declaration, withdrawal
+from rfid_gateway.events.withdrawal import Declaration, Reason, withdrawal
 from rfid_gateway.store.connection import Store, open_store
 from rfid_gateway.store.outbox import OutboxEvent
 from rfid_gateway.store.unit_states import UnitState
@@ -88,9 +88,8 @@ def test_withdrawal_is_the_same_event_with_a_declaration_on_the_same_topic(store
     assert declaration == {"declarationTime": "2026-11-23T11:00:00.000+01:00", "reason": "did_not_occur"}
     event_id = original["event_id"]
     assert said == original | {"event_id": f"{event_id}#withdrawn", "sequence": 3, "withdraws": event_id}
-    assert [row.topic for row in store.outbox.unpublished(0, 9)] == ["events/arriving", "events/departing"] + [
-        "events/departing"
-    ]
+    topics = [row.topic for row in store.outbox.unpublished(0, 9)]
+    assert topics == ["events/arriving", "events/departing", "events/departing"]
     assert store.outbox.backlog() == 3
 
 
@@ -103,9 +102,10 @@ def test_event_is_found_by_its_id_and_seen_to_be_withdrawn(store: Store) -> None
 
 def test_second_withdrawal_is_refused_and_makes_no_event(store: Store) -> None:
     withdraw(store, "2", "did_not_occur", (), NOW, BERLIN)
-    for reason in ("did_not_occur", "incorrect_data"):
+    reasons: tuple[Reason, ...] = ("did_not_occur", "incorrect_data")
+    for reason in reasons:
         with pytest.raises(WithdrawalError, match="event 2 was withdrawn already, by event 3"):
-            withdraw(store, "2", reason, (), NOW + 1, BERLIN)  # type: ignore[arg-type]
+            withdraw(store, "2", reason, (), NOW + 1, BERLIN)
     with pytest.raises(WithdrawalError, match="is itself a withdrawal"):
         withdraw(store, "3", "did_not_occur", (), NOW, BERLIN)
     assert store.outbox.next_sequence() == 4
@@ -131,10 +131,10 @@ def test_corrective_events_are_named_by_id_or_sequence_and_each_once(store: Stor
     ],
 )
 def test_what_cannot_be_withdrawn_is_said_and_changes_nothing(
-    store: Store, name: str, reason: str, corrective: tuple[str, ...], message: str
+    store: Store, name: str, reason: Reason, corrective: tuple[str, ...], message: str
 ) -> None:
     with pytest.raises(WithdrawalError, match=message):
-        withdraw(store, name, reason, corrective, NOW, BERLIN)  # type: ignore[arg-type]
+        withdraw(store, name, reason, corrective, NOW, BERLIN)
     assert store.outbox.next_sequence() == 3
     state = store.unit_states.unit_state(KEY)
     assert state is not None
