@@ -19,7 +19,8 @@ from rfid_gateway.outputs import Occasion, OutputRule
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
 """Site, gateway, reader, zone and door names: they become MQTT topic levels."""
-Uri = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9+.-]*:[^\s]+$")]
+Uri = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9+.-]*:(?:[A-Za-z0-9._~:/?#@!$&'()*+,;=-]|%[0-9A-Fa-f]{2})+$")]
+"""RFC 3986: no blanks and no umlauts, or GS1's schema refuses the event."""
 Antennas = Annotated[tuple[str, ...], Field(strict=False, min_length=1)]
 Occasions = Annotated[frozenset[Annotated[Occasion, Field(strict=False)]], Field(strict=False, min_length=1)]
 Level = Literal["low", "high"]

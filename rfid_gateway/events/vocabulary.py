@@ -49,7 +49,8 @@ _ACTIONS: dict[EventType, tuple[frozenset[str], frozenset[str]]] = {
 """Business steps that add something to a parent or a transaction, and those that take it away (CBV 2.0 7.1)."""
 
 _OWN = re.compile(
-    r"(?!urn:epcglobal:cbv|https?://ns\.gs1\.org/cbv/|https?://ref\.gs1\.org/cbv/)[A-Za-z][A-Za-z0-9+.-]*:[^\s]+",
+    r"(?!urn:epcglobal:cbv|https?://(?:ns|ref)\.gs1\.org/cbv/)"
+    r"[A-Za-z][A-Za-z0-9+.-]*:(?:[\w.~:/?#@!$&'()*+,;=-]|%[0-9A-Fa-f]{2})+",
     re.ASCII,
 )
 _LONG_FORM = re.compile(r"urn:epcglobal:cbv:\w+:(\w+)|https?://(?:ns|ref)\.gs1\.org/cbv/\w+-(\w+)", re.ASCII)

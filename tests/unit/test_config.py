@@ -17,6 +17,10 @@ WITHOUT_DEFAULT = (
     "username",
     "password_file",
     "# gln",
+    "# company_prefixes",
+    "# persistent_disposition",
+    '# event = "association"',
+    "# parent",
     "min_rssi_dbm",
     "antennas = [1",
     "# biz_step",
@@ -225,7 +229,10 @@ STEP = 'biz_step = "storing"'
 @pytest.mark.parametrize(
     ("step", "expected"),
     [
-        ('biz_step = "stroing"', "biz_step: 'stroing' is no business step of CBV 2.0, and no URI of your own, did you"),
+        (
+            'biz_step = "storring"',
+            "biz_step: 'storring' is no business step of CBV 2.0, and no URI of your own, did you",
+        ),
         (
             'biz_step = "urn:epcglobal:cbv:bizstep:storing"',
             "biz_step: 'urn:epcglobal:cbv:bizstep:storing' is CBV's own value, which events write as a bare word: 'st",
@@ -238,6 +245,7 @@ STEP = 'biz_step = "storing"'
         ),
         (f'{STEP}\nparent = "urn:x:1"', "parent: belongs to event = 'association', found event = 'object': it has no"),
         (f'{STEP}\nparent = "trailer 7"\nevent = "association"', "parent: String should match pattern"),
+        (f'{STEP}\nparent = "urn:x:Anhänger"\nevent = "association"', "parent: String should match pattern"),
         (
             f'{STEP}\nevent = "aggregation"\npersistent_disposition = {{ set = ["damaged"] }}',
             "persistent_disposition: belongs to event = 'object', found event = 'aggregation' (EPCIS 2.0)",

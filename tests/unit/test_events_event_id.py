@@ -17,7 +17,9 @@ from rfid_gateway.events.canonical import canonical_uri
 from rfid_gateway.events.epcis import EpcisEvent, epcis_event, with_event_id
 from rfid_gateway.events.event_id import event_id, pre_hash
 from rfid_gateway.events.location import LocationEvent, PersistentDisposition
+from rfid_gateway.events.payload import bare_epcis, compose
 from rfid_gateway.events.vocabulary import BIZ_STEPS, DISPOSITIONS, EventType, action_of
+from rfid_gateway.events.withdrawal import Declaration, withdrawal
 
 # The tool opens its packaged JSON-LD contexts with it.
 pytestmark = pytest.mark.filterwarnings("ignore:open_text is deprecated:DeprecationWarning")
@@ -145,6 +147,18 @@ def test_any_event_of_any_type_is_hashed_as_the_usual_tool_does_and_valid(
     epcis = epcis_event(event, gln="4012345000009")
     assert pre_hash(epcis) == tool(epcis)
     assert schema_errors(with_event_id(epcis, event_id(epcis))) == []
+
+
+@given(events_of_every_type())
+@settings(deadline=None)
+def test_withdrawal_of_any_event_is_valid_and_keeps_the_hash(
+    schema_errors: Callable[[EpcisEvent], list[str]], event: LocationEvent
+) -> None:
+    composed = compose(event, gln="4012345000009")
+    declaration = Declaration("incorrect_data", event.event_time + 1, "+01:00", (composed.event_id.replace("0", "1"),))
+    epcis = json.loads(bare_epcis(withdrawal(composed.payload(1), declaration).payload(2)))
+    assert schema_errors(epcis) == []
+    assert epcis["eventID"] == event_id(epcis) == composed.event_id
 
 
 @pytest.fixture(scope="module")

@@ -100,6 +100,8 @@ def test_no_step_both_adds_and_takes_away() -> None:
         ("https://ref.gs1.org/cbv/BizStep-loading", False, "loading"),
         ("https://ns.gs1.org/cbv/Disp-in_transit", False, "in_transit"),
         ("https://shop.example/two words", False, None),
+        ("https://shop.example/prüfen", False, None),
+        ("https://shop.example/pr%C3%BCfen", True, None),
     ],
 )
 def test_own_values_are_uris_and_none_of_cbv(text: str, own: bool, word: str | None) -> None:  # noqa: FBT001
