@@ -58,7 +58,7 @@ def parse(text: str, name: str, drivers: Mapping[str, DriverType]) -> Config:
         if not found:
             return config
     lines = toml_lines.lines_of_keys(text)
-    placed = sorted((toml_lines.line_of(lines, path), _dotted(path), message) for path, message in found)
+    placed = sorted((toml_lines.line_of(lines, path), toml_lines.dotted(path), message) for path, message in found)
     raise ConfigError([f"{name}:{line}: {key}: {message}" for line, key, message in placed])
 
 
@@ -131,9 +131,3 @@ def _model_in(annotation: object) -> type[BaseModel] | None:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
     return next(filter(None, map(_model_in, getattr(annotation, "__args__", ()))), None)
-
-
-def _dotted(path: toml_lines.Path) -> str:
-    """`readers[0].host`."""
-    text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
-    return text.removeprefix(".") or "file"

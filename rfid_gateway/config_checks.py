@@ -12,6 +12,7 @@ from rfid_gateway.observe.rules import DoorRules, ZoneRules, check_together
 
 Mistake = tuple[toml_lines.Path, str]
 """Where it stands, and what is wrong and was expected."""
+_DISPOSITION = "disposition"
 _Split = Callable[[str], tuple[str, int]]
 """Takes `reader:number` apart; ValueError where it is none."""
 
@@ -39,6 +40,9 @@ def mistakes_of_meaning(config: Config) -> Iterator[Mistake]:
     yield from places or _mistakes_of_rules(config)
     yield from _mistakes_of_outputs(config)
     yield from _mistakes_of_steps(config)
+    if config.mqtt.format == "epcis" and config.mqtt.protocol == "3.1.1":
+        reason = "shipment, orders, direction and verdict would be lost, which are user properties of MQTT 5"
+        yield ("mqtt", "format"), f"'epcis' needs protocol '5' or 'auto', found '3.1.1': {reason}"
 
 
 def _mistakes_of_places(config: Config) -> Iterator[Mistake]:
@@ -113,22 +117,54 @@ def _mistakes_of_rules(config: Config) -> Iterator[Mistake]:
 
 
 def _mistakes_of_steps(config: Config) -> Iterator[Mistake]:
-    steps: list[tuple[toml_lines.Path, Step | None]] = [
-        *((("zones", index, "arrived"), zone.arrived) for index, zone in enumerate(config.zones)),
-        *((("zones", index, "departed"), zone.departed) for index, zone in enumerate(config.zones)),
-        *((("doors", index, "in"), door.into) for index, door in enumerate(config.doors)),
-        *((("doors", index, "out"), door.out) for index, door in enumerate(config.doors)),
+    places: list[tuple[toml_lines.Path, str, Step | None]] = [
+        *((("zones", index, "arrived"), zone.flow, zone.arrived) for index, zone in enumerate(config.zones)),
+        *((("zones", index, "departed"), zone.flow, zone.departed) for index, zone in enumerate(config.zones)),
+        *((("doors", index, "in"), door.flow, door.into) for index, door in enumerate(config.doors)),
+        *((("doors", index, "out"), door.flow, door.out) for index, door in enumerate(config.doors)),
     ]
-    used: list[str] = []
-    for path, step in steps:
-        if step is None:
-            continue
-        used.append(step.biz_step)
-        if step.biz_step not in vocabulary.BIZ_STEPS:
-            hint = nearest(step.biz_step, vocabulary.BIZ_STEPS)
-            yield (*path, "biz_step"), f"{step.biz_step!r} is no business step of CBV 2.0{hint}"
-        if step.disposition is not None and step.disposition not in vocabulary.DISPOSITIONS:
-            hint = nearest(step.disposition, vocabulary.DISPOSITIONS)
-            yield (*path, "disposition"), f"{step.disposition!r} is no disposition of CBV 2.0{hint}"
-    for conflict in vocabulary.conflicts(used):
-        yield next((path for path, step in steps if step and step.biz_step in conflict), ()), conflict
+    steps = [(path, flow, step) for path, flow, step in places if step is not None]
+    for path, _, step in steps:
+        yield from ((path + key, message) for key, message in _mistakes_of_step(step))
+    for flow in sorted({flow for _, flow, _ in steps}):
+        yield from _conflicts(flow, [(path, step.biz_step) for path, of, step in steps if of == flow])
+
+
+def _mistakes_of_step(step: Step) -> Iterator[Mistake]:
+    if wrong := _wrong_word(step.biz_step, vocabulary.BIZ_STEPS, "business step"):
+        yield ("biz_step",), wrong
+    if step.disposition is not None and (wrong := _wrong_word(step.disposition, vocabulary.DISPOSITIONS, _DISPOSITION)):
+        yield ("disposition",), wrong
+    if step.parent is not None and step.event != "association":
+        reason = "an aggregation takes its parent from the directory" if step.event == "aggregation" else "it has none"
+        yield ("parent",), f"belongs to event = 'association', found event = {step.event!r}: {reason}"
+    persistent = step.persistent_disposition
+    if persistent is None:
+        return
+    if step.event != "object":
+        yield ("persistent_disposition",), f"belongs to event = 'object', found event = {step.event!r} (EPCIS 2.0)"
+    if not (persistent.set or persistent.unset):
+        yield ("persistent_disposition",), "is empty; expected set, unset or both"
+    if doubled := [word for word, count in Counter((*persistent.set, *persistent.unset)).items() if count > 1]:
+        yield ("persistent_disposition",), f"{doubled[0]!r} stands there twice"
+    for word in (*persistent.set, *persistent.unset):
+        if wrong := _wrong_word(word, vocabulary.DISPOSITIONS, _DISPOSITION):
+            yield ("persistent_disposition",), wrong
+
+
+def _wrong_word(text: str, words: Collection[str], what: str) -> str | None:
+    """What is wrong with a value of CBV's vocabulary; None where it is one of its words, or a URI of the site's own."""
+    if text in words or vocabulary.is_own_value(text):
+        return None
+    if (word := vocabulary.bare_word(text)) in words:
+        return f"{text!r} is CBV's own value, which events write as a bare word: {word!r}"
+    return f"{text!r} is no {what} of CBV 2.0, and no URI of your own{nearest(text, words)}"
+
+
+def _conflicts(flow: str, steps: list[tuple[toml_lines.Path, str]]) -> Iterator[Mistake]:
+    """CBV's exclusive alternatives within one flow of goods, at each place of the coarse step."""
+    for conflict in vocabulary.conflicts([word for _, word in steps]):
+        met = ", ".join(toml_lines.dotted(path) for path, word in steps if word in conflict.met)
+        for path, word in steps:
+            if word == conflict.coarse:
+                yield (*path, "biz_step"), f"{conflict.sentence()} in the flow {flow!r} (see {met})"

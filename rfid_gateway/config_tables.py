@@ -12,16 +12,27 @@ from zoneinfo import ZoneInfo
 from pydantic import BaseModel, ConfigDict, Field
 
 from rfid_gateway.driver import DriverOptions, DriverType
+from rfid_gateway.events.vocabulary import EventType
 from rfid_gateway.mqtt.settings import MqttSettings
 from rfid_gateway.observe.rules import DoorRules, ZoneRules
 from rfid_gateway.outputs import Occasion, OutputRule
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
 """Site, gateway, reader, zone and door names: they become MQTT topic levels."""
-Uri = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9+.-]*:[^\s]+$")]
+Uri = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9+.-]*:(?:[A-Za-z0-9._~:/?#@!$&'()*+,;=-]|%[0-9A-Fa-f]{2})+$")]
+"""RFC 3986: no blanks and no umlauts, or GS1's schema refuses the event."""
 Antennas = Annotated[tuple[str, ...], Field(strict=False, min_length=1)]
 Occasions = Annotated[frozenset[Annotated[Occasion, Field(strict=False)]], Field(strict=False, min_length=1)]
 Level = Literal["low", "high"]
+CompanyPrefix = Annotated[str, Field(pattern=r"^[0-9]{6,12}$")]
+Words = Annotated[tuple[str, ...], Field(strict=False)]
+Event = Literal["object", "aggregation", "association", "transaction"]
+_EVENT_TYPES: dict[Event, EventType] = {
+    "object": "ObjectEvent",
+    "aggregation": "AggregationEvent",
+    "association": "AssociationEvent",
+    "transaction": "TransactionEvent",
+}
 
 
 class Table(BaseModel):
@@ -30,12 +41,29 @@ class Table(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, populate_by_name=True)
 
 
-class Step(Table):
-    """What an observation means to the business: one CBV step and disposition."""
+class PersistentDispositionTable(Table):
+    """`persistent_disposition = { set = [...], unset = [...] }`."""
 
-    biz_step: str = Field(description="CBV business step, such as loading")
+    set: Words = Field(default=(), description="CBV dispositions that hold from now on")
+    unset: Words = Field(default=(), description="CBV dispositions that hold no longer")
+
+
+class Step(Table):
+    """What an observation means to the business: one CBV step and disposition, and the type of event."""
+
+    biz_step: str = Field(description="CBV business step, such as loading, or a URI of your own")
     disposition: str | None = Field(default=None, description="CBV disposition, such as in_progress")
     biz_location: Uri | None = Field(default=None, description="EPCIS bizLocation; left out for goods in transit")
+    event: Event = Field(default="object", description="type of the EPCIS event")
+    parent: Uri | None = Field(default=None, description="with association: what the units are tied to at this place")
+    persistent_disposition: PersistentDispositionTable | None = Field(
+        default=None, description="with object: dispositions that hold until they are unset"
+    )
+
+    @property
+    def event_type(self) -> EventType:
+        """The type of event as EPCIS names it."""
+        return _EVENT_TYPES[self.event]
 
 
 class GatewayTable(Table):
@@ -46,7 +74,10 @@ class GatewayTable(Table):
     state_dir: str = Field(default="/var/lib/rfid-gateway", description="folder of the database")
     time_zone: str = Field(default="UTC", description="IANA name; gives events their local offset")
     gln: Annotated[str, Field(pattern=r"^[0-9]{13}$")] | None = Field(
-        default=None, description="GLN of the party that numbers the despatch advices"
+        default=None, description="GLN of the party that numbers the despatch advices and orders"
+    )
+    company_prefixes: Annotated[tuple[CompanyPrefix, ...], Field(strict=False)] = Field(
+        default=(), description="GS1 company prefixes of the parent units, which thereby get EPC URNs"
     )
     queue_reads: int = Field(default=200_000, ge=1000, description="tag reads that may wait before detail is merged")
 
@@ -65,6 +96,7 @@ class Zone(Table):
     id: Name
     antennas: Antennas = Field(description='"reader:antenna", or "reader" for all antennas of a reader')
     read_point: Uri = Field(description="EPCIS readPoint")
+    flow: Name = Field(default="goods", description="flow of goods; the steps of one flow must not exclude each other")
     arrived: Step | None = Field(default=None, description="event when a tag arrives or moves in")
     departed: Step | None = Field(default=None, description="event when a tag departs; none by default")
     min_reads: int = Field(default=2, ge=1)
@@ -97,6 +129,7 @@ class Door(Table):
     )
     photo_eye_active: Level = Field(default="low", description="level of the input while the beam is interrupted")
     read_point: Uri
+    flow: Name = Field(default="goods", description="flow of goods; the steps of one flow must not exclude each other")
     into: Step | None = Field(default=None, alias="in", description="event when a tag comes in")
     out: Step | None = Field(default=None, description="event when a tag goes out")
     rssi_floor_dbm: float = Field(default=-75.0, le=0)

@@ -15,6 +15,7 @@ from rfid_gateway.config import Config
 from rfid_gateway.events.location import LocationEvent
 from rfid_gateway.events.payload import compose
 from rfid_gateway.intake import DirectoryMessage, Item
+from rfid_gateway.lesser_forms import LesserForms
 from rfid_gateway.mqtt.topics import Topics
 from rfid_gateway.observe.observations import Observation
 from rfid_gateway.observe.observer import Observer
@@ -80,6 +81,7 @@ class Pipeline:
         """Tag reads taken so far; other threads only look."""
         self.events = 0
         """Location events committed so far; other threads only look."""
+        self._lesser = LesserForms()
 
     # The path of a tag read ----------------------------------------------------------------------------------------
 
@@ -101,6 +103,7 @@ class Pipeline:
             return Drained()
         self._settle()
         self.events += events
+        self._lesser.count(bound)
         return Drained(events, tuple(each.event for each in bound), tuple(unknown))
 
     def save(self) -> None:
@@ -114,6 +117,12 @@ class Pipeline:
         dropped = self._store.unbound.expire(self._clock.utc_us() - hold_us)
         if dropped:
             log.warning("unbound.given_up", observations=dropped, after_days=self._config.shipments.hold_unknown_days)
+        self._lesser.tell()
+
+    @property
+    def as_object(self) -> int:
+        """Events so far that are ObjectEvents although their step asks for another type; other threads only look."""
+        return self._lesser.total
 
     def _observe(self, items: Sequence[Item], now: int) -> None:
         """Tag reports and photo-eyes become observations: presence in zones, passages through doors."""

@@ -11,7 +11,8 @@ from zoneinfo import ZoneInfo
 
 from rfid_gateway.config import Config, Door, Step, Zone
 from rfid_gateway.epc.decode import decode
-from rfid_gateway.events.location import LocationEvent
+from rfid_gateway.event_form import form_of
+from rfid_gateway.events.location import LocationEvent, PersistentDisposition
 from rfid_gateway.events.times import time_zone_offset
 from rfid_gateway.observe.observations import Direction, Observation, Passage, Presence, PresenceChange
 from rfid_gateway.shipments.directory import Shipment, Unit
@@ -31,6 +32,8 @@ class Bound:
 
     unit: Unit
     event: LocationEvent
+    wanting: str = ""
+    """Why it is an ObjectEvent although its step asks for another type; empty where it is what was asked for."""
 
 
 class Resolver:
@@ -40,6 +43,7 @@ class Resolver:
         self._zones = {zone.id: zone for zone in config.zones}
         self._doors = {door.id: door for door in config.doors}
         self._zone_info: ZoneInfo = config.zone_info
+        self._gateway = config.gateway
 
     def concerns(self, observation: Observation) -> bool:
         """Whether the configuration wants an event for this kind of observation at this place."""
@@ -65,6 +69,7 @@ class Resolver:
         passage = observation if isinstance(observation, Passage) else None
         decoded = decode(observation.epc)
         at = _plausible(time_of(observation), now)
+        form = form_of(step, decoded, found, self._gateway)
         event = LocationEvent(
             event_time=at,
             time_zone_offset=time_zone_offset(at, self._zone_info),
@@ -81,10 +86,14 @@ class Resolver:
             confidence=round(passage.confidence, 3) if passage else None,
             verdict=_verdict(passage, shipment, last_direction),
             despatch_advice=shipment.despatch_advice,
+            event_type=form.event_type,
+            action=form.action,
+            parent=form.parent,
+            persistent_disposition=_persistent(step),
             zone=None if passage else place.id,
             door=place.id if passage else None,
         )
-        return Bound(unit, event)
+        return Bound(unit, event, form.wanting)
 
     def _place(self, observation: Observation) -> Zone | Door:
         if isinstance(observation, Passage):
@@ -146,6 +155,11 @@ def _verdict(passage: Passage | None, shipment: Shipment, last_direction: str | 
 def _plausible(at: int, now: int) -> int:
     """The time itself, or now where a reader's clock went so far astray that no date could be right."""
     return at if now - _OLDEST_US <= at <= now + _FUTURE_US else now
+
+
+def _persistent(step: Step | None) -> PersistentDisposition | None:
+    table = step.persistent_disposition if step else None
+    return PersistentDisposition(table.set, table.unset) if table else None
 
 
 def _sscc(key: str | None) -> str | None:

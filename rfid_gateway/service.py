@@ -189,6 +189,7 @@ class Service:
             "database": pipeline.store_trouble or "ok",
             **asdict(self.summary),
             "merged_reads": self._intake.merged_reads,
+            "as_object": pipeline.as_object,
             "unbound": store.unbound.count(),
             "unbound_dropped": store.unbound.dropped(),
             "readers": {name: asdict(view) for name, view in readers.items()},

@@ -50,6 +50,12 @@ def line_of(lines: dict[Path, int], path: Path) -> int:
     return 1
 
 
+def dotted(path: Path) -> str:
+    """How messages write a path: `readers[0].host`; `file` for the root."""
+    text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
+    return text.removeprefix(".") or "file"
+
+
 def _parts(dotted: str) -> Path:
     return tuple(part.strip("\"'") for part in _KEY_PART.findall(dotted))
 

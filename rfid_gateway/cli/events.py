@@ -1,30 +1,38 @@
-"""`rfid-gateway events` and `rfid-gateway trace`: what happened, from the history on disk."""
+"""`rfid-gateway events`, `events withdraw` and `rfid-gateway trace`: what happened, from the history on disk."""
 
 import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from rfid_gateway.cli.configuration import config_option, existing_store, load
 from rfid_gateway.cli.output import Row, json_line, json_option, listing, local_time
+from rfid_gateway.clock import SystemClock
+from rfid_gateway.events.withdrawal import Reason
 from rfid_gateway.store.connection import Store
+from rfid_gateway.store.database import StoreError
 from rfid_gateway.store.history import EventFilter, HistoryEvent
+from rfid_gateway.withdraw import WithdrawalError, withdraw
 
-_COLUMNS = ("time", "shipment", "unit", "step", "direction", "verdict", "place", "published")
+_COLUMNS = ("sequence", "time", "shipment", "unit", "step", "direction", "verdict", "place", "published", "withdrawn")
 _FOLLOW_PAUSE_S = 0.3
 _PAGE = 500
 
 
-@click.command()
+@click.group(invoke_without_command=True, subcommand_metavar="[withdraw ...]")
 @config_option
 @click.option("--limit", "-n", default=20, show_default=True, help="How many of the latest events.")
 @click.option("--follow", "-f", is_flag=True, help="Go on with events as they are committed.")
 @click.option("--shipment", help="Only events of this shipment.")
 @click.option("--verdict", help="Only events with this verdict, such as wrong_door.")
 @json_option
+@click.pass_context
 def events(
+    context: click.Context,
     config_file: Path,
     limit: int,
     follow: bool,  # noqa: FBT001
@@ -33,6 +41,9 @@ def events(
     as_json: bool,  # noqa: FBT001
 ) -> None:
     """List the latest location events; with --follow also those to come, until Ctrl-C."""
+    if context.invoked_subcommand is not None:
+        _refuse_options_before(context, context.invoked_subcommand)
+        return
     only = EventFilter(shipment_id=shipment, verdict=verdict)
     with existing_store(load(config_file)) as store:
         latest = store.history.events(limit, only)
@@ -50,6 +61,38 @@ def events(
                     say(_row(event))
         except KeyboardInterrupt:
             return
+
+
+@events.command("withdraw")
+@click.argument("name", metavar="EVENT_ID|SEQUENCE")
+@click.option(
+    "--reason",
+    required=True,
+    type=click.Choice(["did_not_occur", "incorrect_data"]),
+    help="did_not_occur: a ghost read. incorrect_data: it happened, but not like that.",
+)
+@click.option("--corrective", multiple=True, metavar="EVENT_ID", help="What is right instead; only of incorrect_data.")
+@config_option
+def withdraw_(name: str, reason: Reason, corrective: tuple[str, ...], config_file: Path) -> None:
+    """Declare a location event erroneous, for the order backend too. The gateway may be running."""
+    config = load(config_file)
+    try:
+        with existing_store(config) as store:
+            withdrawn = withdraw(store, name, reason, corrective, SystemClock().utc_us(), config.zone_info)
+    except (WithdrawalError, StoreError) as error:
+        raise click.ClickException(str(error)) from error
+    event = withdrawn.event
+    click.echo(
+        f"event {event.sequence} of shipment {event.shipment_id} ({event.biz_step or 'undecided'}, "
+        f"{local_time(event.event_time)}) is withdrawn; event {withdrawn.sequence} says so to the order backend"
+    )
+
+
+def _refuse_options_before(context: click.Context, command: str) -> None:
+    """Options of the listing mean nothing to a subcommand; passed over, --config would name another gateway."""
+    for name in context.params:
+        if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+            raise click.UsageError(f"options stand behind {command!r}: rfid-gateway events {command} --help")
 
 
 @click.command()
@@ -104,8 +147,19 @@ def _row(event: HistoryEvent) -> Row:
         "confidence": payload["confidence"],
         "published": "waits" if event.published_at is None else "yes",
         "published_at": event.published_at,
+        "withdraws": payload.get("withdraws"),
+        "withdrawn": _withdrawn(event, payload),
         "epcis": payload["epcis"],
     }
+
+
+def _withdrawn(event: HistoryEvent, payload: dict[str, Any]) -> str:
+    """What people see of a withdrawal at either of its two events."""
+    if event.withdrawn_by is not None:
+        return f"by {event.withdrawn_by}"
+    if payload.get("withdraws") is None:
+        return ""
+    return f"withdraws an event: {payload['epcis']['errorDeclaration']['reason']}"
 
 
 def _say(row: Row) -> None:
@@ -115,4 +169,5 @@ def _say(row: Row) -> None:
     colour = {"ok": "green", "undecided": "yellow"}.get(row["verdict"], "red")
     verdict = click.style(row["verdict"], fg=colour)
     place = row["read_point"].rsplit(":", 1)[-1]
-    click.echo(f"{row['time']}  {row['shipment_id']:<20} {what:<12} {arrow}  {place:<28} {verdict}")
+    withdrawn = click.style(f"  {row['withdrawn']}", fg="red") if row["withdrawn"] else ""
+    click.echo(f"{row['time']}  {row['shipment_id']:<20} {what:<12} {arrow}  {place:<28} {verdict}{withdrawn}")

@@ -1,11 +1,13 @@
-"""A location event as EPCIS 2.0: an ObjectEvent with action OBSERVE, in JSON (EPCIS 2.0 10.1)."""
+"""A location event as EPCIS 2.0, in JSON (EPCIS 2.0 10.1)."""
 
 import re
+from collections.abc import Iterable
 from typing import Any
 from urllib.parse import quote
 
 from rfid_gateway.events.location import LocationEvent
 from rfid_gateway.events.times import rfc3339
+from rfid_gateway.events.vocabulary import EventType
 
 CONTEXT = "https://ref.gs1.org/standards/epcis/2.0.0/epcis-context.jsonld"
 """With it, a bare event is valid without a document around it."""
@@ -16,10 +18,11 @@ EpcisEvent = dict[str, Any]
 _TRANSACTION_URI = re.compile(
     r"(?:urn:[a-z0-9][a-z0-9-]{1,31}:|https?://)(?:[\w.~:/?#@!$&'()*+,;=-]|%[0-9A-Fa-f]{2})+", re.ASCII
 )
+_WITH_PARENT = frozenset({"AggregationEvent", "AssociationEvent"})
 _URN_CHARACTERS = "!$'()*+,;:=@-._~"
 
 
-def object_event(event: LocationEvent, *, gln: str | None = None) -> EpcisEvent:
+def epcis_event(event: LocationEvent, *, gln: str | None = None) -> EpcisEvent:
     """The complete EPCIS 2.0 event but for its eventID, which is computed from it.
 
     An undecided passage has no bizStep: only the observation is claimed. What EPCIS has no field for (shipment,
@@ -28,34 +31,75 @@ def object_event(event: LocationEvent, *, gln: str | None = None) -> EpcisEvent:
 
     Args:
         event: what happened.
-        gln: GLN of the party that numbers the despatch advices (13 digits); needed to name one that is given as
-            a plain number.
+        gln: GLN of the party that numbers despatch advices and orders (13 digits); needed to name one that is given
+            as a plain number.
+
+    Raises:
+        ValueError: the event is of a type that its fields do not fit: a parent where none belongs or none where
+            there must be one, a TransactionEvent without a transaction, a persistent disposition in no ObjectEvent.
     """
     epcis: EpcisEvent = {
         "@context": CONTEXT,
-        "type": "ObjectEvent",
+        "type": event.event_type,
         "eventTime": rfc3339(event.event_time, event.time_zone_offset),
         "eventTimeZoneOffset": event.time_zone_offset,
-        "epcList": [event.epc_uri],
-        "action": "OBSERVE",
+        **_what(event),
+        "action": event.action,
     }
     if event.biz_step is not None:
         epcis["bizStep"] = event.biz_step
     if event.disposition is not None:
         epcis["disposition"] = event.disposition
+    if event.persistent_disposition is not None:
+        epcis["persistentDisposition"] = _persistent(event)
     epcis["readPoint"] = {"id": event.read_point}
     if event.biz_location is not None:
         epcis["bizLocation"] = {"id": event.biz_location}
-    despatch_advice = business_transaction(event.despatch_advice, gln)
-    if despatch_advice is not None:
-        # type first: the usual tool hashes the two members in the order in which they stand.
-        epcis["bizTransactionList"] = [{"type": "desadv", "bizTransaction": despatch_advice}]
+    transactions = business_transactions(event.event_type, event.despatch_advice, event.orders, gln)
+    if transactions:
+        epcis["bizTransactionList"] = transactions
+    elif event.event_type == "TransactionEvent":
+        raise ValueError("a TransactionEvent needs a despatch advice or an order that has a URI")
     return epcis
+
+
+def _what(event: LocationEvent) -> EpcisEvent:
+    """The unit: in epcList, or below its parent where the event ties it to one (EPCIS 2.0 7.4)."""
+    if (event.event_type in _WITH_PARENT) != (event.parent is not None):
+        raise ValueError(
+            f"{event.event_type} with parent {event.parent!r}: expected one in {sorted(_WITH_PARENT)} only"
+        )
+    if event.parent is None:
+        return {"epcList": [event.epc_uri]}
+    return {"parentID": event.parent, "childEPCs": [event.epc_uri]}
+
+
+def _persistent(event: LocationEvent) -> dict[str, list[str]]:
+    persistent = event.persistent_disposition
+    if persistent is None or event.event_type != "ObjectEvent" or not (persistent.set or persistent.unset):
+        raise ValueError(f"{event.event_type} with {persistent}: expected an ObjectEvent that sets or unsets something")
+    members = {"set": list(persistent.set), "unset": list(persistent.unset)}
+    return {name: words for name, words in members.items() if words}
 
 
 def with_event_id(epcis: EpcisEvent, event_id: str) -> EpcisEvent:
     """A copy of the event that carries its eventID."""
     return {**epcis, "eventID": event_id}
+
+
+def business_transactions(
+    event_type: EventType, despatch_advice: str | None, orders: Iterable[str], gln: str | None
+) -> list[dict[str, str]]:
+    """The documents that an event of this type is tied to: the despatch advice; in a TransactionEvent the orders, too.
+
+    The type stands first: the usual tool hashes the two members in the order in which they stand.
+    """
+    uri = business_transaction(despatch_advice, gln)
+    listed = [] if uri is None else [{"type": "desadv", "bizTransaction": uri}]
+    if event_type == "TransactionEvent":
+        uris = dict.fromkeys(business_transaction(order, gln) for order in orders)
+        listed += [{"type": "po", "bizTransaction": order} for order in uris if order is not None]
+    return listed
 
 
 def business_transaction(number: str | None, gln: str | None) -> str | None:

@@ -5,6 +5,16 @@ Everything that the order backend is told about it, in our own frozen form; `epc
 
 from dataclasses import dataclass
 
+from rfid_gateway.events.vocabulary import Action, EventType
+
+
+@dataclass(frozen=True, slots=True)
+class PersistentDisposition:
+    """EPCIS persistentDisposition: what holds until another event unsets it, as CBV words or URIs of the site."""
+
+    set: tuple[str, ...] = ()
+    unset: tuple[str, ...] = ()
+
 
 @dataclass(frozen=True, slots=True)
 class LocationEvent:
@@ -23,9 +33,9 @@ class LocationEvent:
     """SSCC, 18 digits, where the unit has one."""
     orders: tuple[str, ...]
     biz_step: str | None
-    """CBV bare word; None for an undecided passage: nothing is claimed about the step then."""
+    """CBV bare word, or a URI of the site; None for an undecided passage: nothing is claimed about the step then."""
     disposition: str | None
-    """CBV bare word."""
+    """CBV bare word, or a URI of the site."""
     read_point: str
     """URI (SGLN with extension, or the site's own)."""
     biz_location: str | None
@@ -37,6 +47,12 @@ class LocationEvent:
     verdict: str
     """ok, wrong_door, undecided, returned."""
     despatch_advice: str | None = None
+    event_type: EventType = "ObjectEvent"
+    action: Action = "OBSERVE"
+    parent: str | None = None
+    """URI of what the unit is packed into or tied to; AggregationEvent and AssociationEvent have one, others none."""
+    persistent_disposition: PersistentDisposition | None = None
+    """Only with an ObjectEvent."""
     zone: str | None = None
     """Zone or None."""
     door: str | None = None

@@ -36,6 +36,20 @@ class Publication(NamedTuple):
     topic: str
     payload: bytes
     retain: bool = False
+    properties: bytes = b""
+    """Of the PUBLISH, see `properties.packed`; MQTT 3.1.1 has none, and leaves them out."""
+
+
+class _Packed(Properties):
+    """Properties that are bytes already, in the form in which paho asks for them."""
+
+    def __init__(self, content: bytes) -> None:
+        # Not paho's: its tables are what costs, and its own `__setattr__` takes no other names.
+        object.__setattr__(self, "_content", content)
+
+    def pack(self) -> bytes:
+        content: bytes = object.__getattribute__(self, "_content")
+        return content
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +209,10 @@ class Connection:
         Raises:
             ValueError: the topic or the payload cannot be published over MQTT.
         """
-        info = self._client.publish(publication.topic, publication.payload, qos=1, retain=publication.retain)
+        properties = _Packed(publication.properties) if publication.properties and self.version == "5" else None
+        info = self._client.publish(
+            publication.topic, publication.payload, qos=1, retain=publication.retain, properties=properties
+        )
         return info.mid if info.rc == MQTTErrorCode.MQTT_ERR_SUCCESS else None
 
     def subscribe(self, topic_filter: str) -> None:

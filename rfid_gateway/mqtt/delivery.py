@@ -5,11 +5,12 @@ import random
 import structlog
 
 from rfid_gateway.clock import Clock
-from rfid_gateway.events import payload
-from rfid_gateway.mqtt.connection import Connection, Publication
+from rfid_gateway.mqtt.connection import Connection
 from rfid_gateway.mqtt.outbox import Outbox
 from rfid_gateway.mqtt.reconnect import back_off_us
+from rfid_gateway.mqtt.settings import Format
 from rfid_gateway.mqtt.window import Window
+from rfid_gateway.mqtt.wire_format import publication
 from rfid_gateway.store.database import StoreBusyError, StoreFullError
 
 log = structlog.get_logger(__name__)
@@ -27,8 +28,9 @@ STORE_RETRY_US = 1_000_000
 class Delivery:
     """The events' way; owned by the publisher's thread, outlives connections."""
 
-    def __init__(self, outbox: Outbox, window: int, clock: Clock) -> None:
+    def __init__(self, outbox: Outbox, window: int, clock: Clock, payload_format: Format = "location-event") -> None:
         self._outbox = outbox
+        self._format = payload_format
         self._size = window
         self._clock = clock
         # A process before us may have sent a full window, and had so many acknowledgements in hand.
@@ -143,9 +145,8 @@ class Delivery:
         if outgoing is None:
             return False
         row = outgoing.row
-        content = (payload.sent_again if outgoing.replayed else payload.sent_first)(row.payload)
         try:
-            packet_id = connection.publish(Publication(row.topic, content))
+            packet_id = connection.publish(publication(row, self._format, replayed=outgoing.replayed))
         except ValueError as error:
             self._hold(row.sequence, str(error))
             return False

@@ -142,7 +142,7 @@ class Publisher:
             StoreError: the database is damaged or gone; a full disk and a busy database are waited for.
         """
         with self._open_outbox() as outbox, selectors.DefaultSelector() as selector:
-            delivery = Delivery(outbox, self._settings.window, self._clock)
+            delivery = Delivery(outbox, self._settings.window, self._clock, self._settings.format)
             selector.register(self._wakeup.reader, selectors.EVENT_READ)
             try:
                 while not self._closing:

@@ -8,6 +8,7 @@ from rfid_gateway.mqtt import topics
 
 Prefix = Annotated[str, AfterValidator(topics.checked_prefix)]
 ProtocolChoice = Literal["auto", "5", "3.1.1"]
+Format = Literal["location-event", "epcis"]
 
 
 class _Table(BaseModel):
@@ -46,6 +47,7 @@ class MqttSettings(_Table):
     tls: TlsSettings | None = Field(default=None, description="TLS; plain TCP if left out")
     keepalive_s: int = Field(default=30, ge=1, le=65535, description="a broker silent for twice this long is left")
     protocol: ProtocolChoice = Field(default="auto", description="MQTT version; auto tries 5 and falls back to 3.1.1")
+    format: Format = Field(default="location-event", description="payload of events; epcis is the bare EPCIS event")
     prefix: Prefix = Field(default="rfid", description="first level or levels of every topic")
     window: int = Field(default=20, ge=1, le=1000, description="publications that may wait for their PUBACK")
 

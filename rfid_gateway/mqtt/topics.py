@@ -111,8 +111,8 @@ class Topics:
         return f"{self.own}/alerts"
 
     def events(self, biz_step: str | None) -> str:
-        """Location events of one business step; `undecided` where an event claims none."""
-        return f"{self.own}/events/{checked_level(biz_step or 'undecided', 'biz_step')}"
+        """Location events of one business step (one that is a URI: encoded); `undecided` where an event claims none."""
+        return f"{self.own}/events/{encoded(biz_step or 'undecided')}"
 
     def reader_status(self, reader_id: str) -> str:
         """State of one reader, retained."""

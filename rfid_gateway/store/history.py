@@ -3,13 +3,14 @@
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from rfid_gateway.events.withdrawal import MARK
 from rfid_gateway.shipments.directory import Shipment
 from rfid_gateway.store.database import Database, Value
 from rfid_gateway.store.directory import Directory
 
 
 class HistoryEvent(NamedTuple):
-    """One committed event; the fields are named as the columns of `events`."""
+    """One committed event; the fields are named as the columns of `events`, but for the last but one."""
 
     sequence: int
     event_id: str
@@ -26,6 +27,8 @@ class HistoryEvent(NamedTuple):
     topic: str
     published_at: int | None
     """UTC, microseconds; None while it waits in the outbox."""
+    withdrawn_by: int | None
+    """Sequence of the event that withdraws it."""
     payload: bytes
 
 
@@ -52,7 +55,13 @@ class Trace:
 
 
 ALL = EventFilter()
-_COLUMNS = ", ".join(HistoryEvent._fields)
+_LONGEST_SEQUENCE = 18
+"""Digits of what surely fits into an SQLite integer."""
+_WITHDRAWN_BY = (
+    f"(SELECT other.sequence FROM events AS other WHERE other.event_id = events.event_id || '{MARK}')"  # noqa: S608 -- fixed text
+    " AS withdrawn_by"
+)
+_COLUMNS = ", ".join(_WITHDRAWN_BY if name == "withdrawn_by" else name for name in HistoryEvent._fields)
 _CONDITIONS = {
     "shipment_id": "shipment_id = ?",
     "epc": "epc = ?",
@@ -79,6 +88,21 @@ class History:
     def events_after(self, sequence: int, limit: int) -> list[HistoryEvent]:
         """Return the first events with a higher sequence, at most `limit`, in order: what a follower asks for."""
         return self._select("sequence > ? ORDER BY sequence LIMIT ?", (sequence, limit))
+
+    def event(self, name: str) -> HistoryEvent | None:
+        """Return the event of an event id, or of a sequence in digits; None where there is none (any more)."""
+        by_sequence = name.isdecimal() and len(name) <= _LONGEST_SEQUENCE
+        found = self._select("sequence = ?", (int(name),)) if by_sequence else self._select("event_id = ?", (name,))
+        return found[0] if found else None
+
+    def before(self, event: HistoryEvent) -> HistoryEvent | None:
+        """Return the last event of the same tag with an earlier time that stands: no withdrawal, and not withdrawn."""
+        found = self._select(
+            f"epc = ? AND event_time < ? AND event_id NOT LIKE '%{MARK}' AND withdrawn_by IS NULL "
+            "ORDER BY event_time DESC, sequence DESC LIMIT 1",
+            (event.epc, event.event_time),
+        )
+        return found[0] if found else None
 
     def trace(self, name: str) -> Trace:
         """Return all events of a shipment id, an SSCC, an EPC (hex) or the tag that an event id tells of.

@@ -51,6 +51,23 @@ class UnitStates:
                 states,
             )
 
+    def put_back(self, keys: Iterable[str], event_time: int, earlier: UnitState | None) -> None:
+        """Undo the state that an event of that time (UTC, microseconds) set, where it is still the last one.
+
+        Args:
+            keys: keys that the unit may have.
+            event_time: of the event that counts no longer.
+            earlier: the state before it; its key is not looked at. None: the unit was not seen before.
+        """
+        with self._database.transaction():
+            for key in keys:
+                state = self.unit_state(key)
+                if state is None or state.event_time != event_time:
+                    continue
+                self._database.change("DELETE FROM unit_states WHERE key = ?", (key,))
+                if earlier is not None:
+                    self.set_unit_states((earlier._replace(key=key),))
+
     def prune(self, before: int, limit: int) -> int:
         """Forget at most `limit` units last seen before that time (UTC, microseconds); return how many."""
         return self._database.change(

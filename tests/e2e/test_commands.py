@@ -68,7 +68,8 @@ def history(configuration: Path) -> Path:
                 read_point="urn:epc:id:sgln:4012345.00010.store-1",
                 topic="t",
                 encode=lambda sequence: json.dumps(
-                    {"sequence": sequence, "orders": ["PO-7"], "confidence": None, "epcis": {}}
+                    {"event_id": "x", "sequence": sequence, "orders": ["PO-7"], "confidence": None, "epcis": {}},
+                    separators=(",", ":"),
                 ).encode(),
                 logistic_unit=SSCC,
             )
@@ -172,6 +173,47 @@ def test_trace_of_a_name_that_nobody_knows_fails(history: Path) -> None:
     done = command("trace", "nothing", "--config", history)
     assert done.returncode == 1
     assert "nothing is known of 'nothing'" in done.stderr
+
+
+def test_an_event_is_withdrawn_once_and_seen_to_be(history: Path) -> None:
+    words = ("events", "withdraw", "2", "--reason", "did_not_occur", "--config", history)
+    done = command(*words)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("event 2 of shipment S-1 (storing, ")
+    assert done.stdout.endswith(") is withdrawn; event 3 says so to the order backend\n")
+    again = command(*words)
+    assert (again.returncode, again.stderr) == (1, "Error: event 2 was withdrawn already, by event 3\n")
+    for listing in (("events",), ("trace", "S-1")):
+        listed = {row["sequence"]: row for row in rows(*listing, "--config", history)}
+        assert {number: row["withdrawn_by"] for number, row in listed.items()} == {1: None, 2: 3, 3: None}
+        assert {number: row["withdraws"] for number, row in listed.items()} == {1: None, 2: None, 3: "x"}
+        table = command(*listing, "--config", history).stdout
+        assert "by 3" in table
+        assert "withdraws an event: did_not_occur" in table
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "message"),
+    [
+        (("2",), 2, "Missing option '--reason'"),
+        (("2", "--reason", "oops"), 2, "'oops' is not one of 'did_not_occur', 'incorrect_data'"),
+        (("7", "--reason", "did_not_occur"), 1, "there is no event '7' here"),
+        (("2", "--reason", "did_not_occur", "--corrective", "1"), 1, "has no corrective events (CBV 2.0)"),
+    ],
+)
+def test_a_withdrawal_that_cannot_be_is_refused_in_words(
+    history: Path, words: tuple[str, ...], code: int, message: str
+) -> None:
+    done = command("events", "withdraw", *words, "--config", history)
+    assert done.returncode == code
+    assert message in done.stderr
+    assert len(rows("events", "--config", history)) == 2
+
+
+def test_an_option_before_the_subcommand_is_not_passed_over(history: Path) -> None:
+    done = command("events", "--config", history, "withdraw", "2", "--reason", "did_not_occur")
+    assert done.returncode == 2
+    assert "options stand behind 'withdraw'" in done.stderr
 
 
 def test_status_before_the_first_run_says_so(configuration: Path) -> None:

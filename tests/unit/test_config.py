@@ -17,6 +17,10 @@ WITHOUT_DEFAULT = (
     "username",
     "password_file",
     "# gln",
+    "# company_prefixes",
+    "# persistent_disposition",
+    '# event = "association"',
+    "# parent",
     "min_rssi_dbm",
     "antennas = [1",
     "# biz_step",
@@ -206,9 +210,82 @@ def test_all_mistakes_come_at_once() -> None:
     assert [mistake.split(": ")[1] for mistake in found] == ["mqtt", "mqt", "readers[0].driver"]
 
 
-def test_steps_that_exclude_each_other_are_refused() -> None:
-    found = mistakes(GOOD.replace('"storing"', '"shipping"'))
-    assert any("shipping" in mistake and "departing" in mistake for mistake in found), found
+def test_steps_that_exclude_each_other_in_one_flow_are_refused_where_the_coarse_one_stands() -> None:
+    (mistake,) = mistakes(GOOD.replace('"storing"', '"shipping"'))
+    assert mistake == (
+        "gateway.toml:18: zones[0].arrived.biz_step: shipping stands for the whole of staging_outbound, loading, "
+        "departing; use either it or departing, not both in the flow 'goods' (see doors[0].out)"
+    )
+
+
+def test_steps_that_exclude_each_other_may_stand_in_two_flows() -> None:
+    config = checked(GOOD.replace('"storing"', '"shipping"').replace('id = "storage"', 'id = "storage"\nflow = "post"'))
+    assert (config.zones[0].flow, config.doors[0].flow) == ("post", "goods")
+
+
+STEP = 'biz_step = "storing"'
+
+
+@pytest.mark.parametrize(
+    ("step", "expected"),
+    [
+        (
+            'biz_step = "storring"',
+            "biz_step: 'storring' is no business step of CBV 2.0, and no URI of your own, did you",
+        ),
+        (
+            'biz_step = "urn:epcglobal:cbv:bizstep:storing"',
+            "biz_step: 'urn:epcglobal:cbv:bizstep:storing' is CBV's own value, which events write as a bare word: 'st",
+        ),
+        (f'{STEP}\ndisposition = "in_transport"', "disposition: 'in_transport' is no disposition of CBV 2.0, and no U"),
+        (f'{STEP}\nevent = "aggregate"', "event: expected 'object', 'aggregation', 'association' or 'transaction', f"),
+        (
+            f'{STEP}\nevent = "aggregation"\nparent = "urn:x:1"',
+            "parent: belongs to event = 'association', found event = 'aggregation': an aggregation takes its parent f",
+        ),
+        (f'{STEP}\nparent = "urn:x:1"', "parent: belongs to event = 'association', found event = 'object': it has no"),
+        (f'{STEP}\nparent = "trailer 7"\nevent = "association"', "parent: String should match pattern"),
+        (f'{STEP}\nparent = "urn:x:Anhänger"\nevent = "association"', "parent: String should match pattern"),
+        (
+            f'{STEP}\nevent = "aggregation"\npersistent_disposition = {{ set = ["damaged"] }}',
+            "persistent_disposition: belongs to event = 'object', found event = 'aggregation' (EPCIS 2.0)",
+        ),
+        (f"{STEP}\npersistent_disposition = {{}}", "persistent_disposition: is empty; expected set, unset or both"),
+        (
+            f'{STEP}\npersistent_disposition = {{ set = ["damaged"], unset = ["damaged"] }}',
+            "persistent_disposition: 'damaged' stands there twice",
+        ),
+        (
+            f'{STEP}\npersistent_disposition = {{ set = ["damage"] }}',
+            "persistent_disposition: 'damage' is no disposition of CBV 2.0, and no URI of your own, did you mean 'dama",
+        ),
+    ],
+)
+def test_a_mistake_in_a_step_names_its_line_and_what_was_meant(step: str, expected: str) -> None:
+    assert STEP in GOOD
+    (mistake,) = mistakes(GOOD.replace(STEP, step))
+    line = 18 + next(n for n, text in enumerate(step.splitlines()) if text.startswith(expected.partition(":")[0]))
+    assert mistake.startswith(f"gateway.toml:{line}: zones[0].arrived.{expected}"), mistake
+
+
+def test_a_step_says_its_type_of_event_and_may_use_values_of_the_site() -> None:
+    step = (
+        'biz_step = "https://a.example/weighing"\ndisposition = "urn:x:dry"\nevent = "association"\nparent = "urn:x:1"'
+    )
+    arrived = checked(GOOD.replace(STEP, step)).zones[0].arrived
+    assert arrived is not None
+    assert (arrived.event_type, arrived.parent, arrived.biz_step) == (
+        "AssociationEvent",
+        "urn:x:1",
+        "https://a.example/weighing",
+    )
+
+
+def test_bare_epcis_over_mqtt_3_is_refused_because_the_rest_would_be_lost() -> None:
+    text = GOOD.replace("[mqtt]", '[mqtt]\nformat = "epcis"')
+    assert checked(text).mqtt.format == "epcis"
+    (mistake,) = mistakes(text.replace("[mqtt]", '[mqtt]\nprotocol = "3.1.1"'))
+    assert mistake.startswith("gateway.toml:7: mqtt.format: 'epcis' needs protocol '5' or 'auto', found '3.1.1': ship")
 
 
 def test_an_antenna_counts_from_one_and_a_reader_alone_means_all() -> None:

@@ -2,21 +2,24 @@
 
 import json
 import string
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from epcis_event_hash_generator import hash_generator, json_to_py
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from jsonschema import Draft7Validator, FormatChecker
 
 from rfid_gateway.events.canonical import canonical_uri
-from rfid_gateway.events.epcis import EpcisEvent, object_event, with_event_id
+from rfid_gateway.events.epcis import EpcisEvent, epcis_event, with_event_id
 from rfid_gateway.events.event_id import event_id, pre_hash
-from rfid_gateway.events.location import LocationEvent
-from rfid_gateway.events.vocabulary import BIZ_STEPS, DISPOSITIONS
+from rfid_gateway.events.location import LocationEvent, PersistentDisposition
+from rfid_gateway.events.payload import bare_epcis, compose
+from rfid_gateway.events.vocabulary import BIZ_STEPS, DISPOSITIONS, EventType, action_of
+from rfid_gateway.events.withdrawal import Declaration, withdrawal
 
 # The tool opens its packaged JSON-LD contexts with it.
 pytestmark = pytest.mark.filterwarnings("ignore:open_text is deprecated:DeprecationWarning")
@@ -112,10 +115,64 @@ location_events = st.builds(
 )
 
 
+own_steps = st.just("https://shop.example/steps/weighing")
+some_dispositions = st.lists(st.sampled_from(sorted(DISPOSITIONS)), unique=True, max_size=3).map(tuple)
+persistent_dispositions = st.builds(PersistentDisposition, some_dispositions, some_dispositions).filter(
+    lambda persistent: persistent != PersistentDisposition()
+)
+
+
+@st.composite
+def events_of_every_type(draw: st.DrawFn) -> LocationEvent:
+    """Location events with what only their type may have."""
+    event_type: EventType = draw(st.sampled_from(get_args(EventType)))
+    biz_step = draw(st.sampled_from(sorted(BIZ_STEPS)) | own_steps)
+    event: LocationEvent = replace(
+        draw(location_events), event_type=event_type, biz_step=biz_step, action=action_of(event_type, biz_step)
+    )
+    if event_type == "ObjectEvent":
+        event = replace(event, persistent_disposition=draw(st.none() | persistent_dispositions))
+    elif event_type == "TransactionEvent":
+        event = replace(event, orders=draw(st.sampled_from([("PO-1",), ("PO-1", "PO 2"), ("https://a.example/o/1",)])))
+    else:
+        event = replace(event, parent=draw(epc_uris() | st.just("https://warehouse.example/trailers/7")))
+    return event
+
+
+@given(events_of_every_type())
+@settings(max_examples=150, deadline=None)
+def test_any_event_of_any_type_is_hashed_as_the_usual_tool_does_and_valid(
+    schema_errors: Callable[[EpcisEvent], list[str]], event: LocationEvent
+) -> None:
+    epcis = epcis_event(event, gln="4012345000009")
+    assert pre_hash(epcis) == tool(epcis)
+    assert schema_errors(with_event_id(epcis, event_id(epcis))) == []
+
+
+@given(events_of_every_type())
+@settings(deadline=None)
+def test_withdrawal_of_any_event_is_valid_and_keeps_the_hash(
+    schema_errors: Callable[[EpcisEvent], list[str]], event: LocationEvent
+) -> None:
+    composed = compose(event, gln="4012345000009")
+    declaration = Declaration("incorrect_data", event.event_time + 1, "+01:00", (composed.event_id.replace("0", "1"),))
+    epcis = json.loads(bare_epcis(withdrawal(composed.payload(1), declaration).payload(2)))
+    assert schema_errors(epcis) == []
+    assert epcis["eventID"] == event_id(epcis) == composed.event_id
+
+
+@pytest.fixture(scope="module")
+def schema_errors(shared: Path) -> Callable[[EpcisEvent], list[str]]:
+    """Validation as everybody should do it."""
+    schema = json.loads((shared / "epcis/schema/EPCIS-JSON-Schema.json").read_text())
+    validator = Draft7Validator(schema, format_checker=FormatChecker())
+    return lambda event: [error.message for error in validator.iter_errors(event)]
+
+
 @given(location_events)
 @settings(max_examples=60, deadline=None)
 def test_any_location_event_is_hashed_as_the_usual_tool_does(event: LocationEvent) -> None:
-    epcis = object_event(event)
+    epcis = epcis_event(event)
     assert pre_hash(epcis) == tool(epcis)
 
 
@@ -159,7 +216,7 @@ def _with_one_party_list(event: EpcisEvent) -> EpcisEvent:
     ],
 )
 def test_other_schemes_and_malformed_urns_are_hashed_as_the_usual_tool_does(epc_uri: str) -> None:
-    event = object_event(replace(EVENT, epc_uri=epc_uri))
+    event = epcis_event(replace(EVENT, epc_uri=epc_uri))
     assert pre_hash(event) == tool(event)
 
 
@@ -179,7 +236,7 @@ def test_source_stands_before_destination_where_the_tool_has_them_the_other_way_
 
 
 def test_type_stands_first_in_whatever_order_the_json_has_it() -> None:
-    event = object_event(EVENT)
+    event = epcis_event(EVENT)
     [transaction] = event["bizTransactionList"]
     turned = event | {"bizTransactionList": [dict(reversed(transaction.items()))]}
     assert event_id(turned) == event_id(event)
@@ -188,34 +245,34 @@ def test_type_stands_first_in_whatever_order_the_json_has_it() -> None:
 
 
 def test_asset_of_a_twelve_digit_prefix_gets_its_link_where_the_tool_keeps_the_urn() -> None:
-    event = object_event(replace(EVENT, epc_uri="urn:epc:id:grai:401234500010..7"))
+    event = epcis_event(replace(EVENT, epc_uri="urn:epc:id:grai:401234500010..7"))
     assert "epcListepc=https://id.gs1.org/8003/04012345000108" in pre_hash(event)
     assert "epcListepc=urn:epc:id:grai:401234500010..7" in tool(event)
 
 
 def test_context_of_a_bare_event_is_outside_where_the_tool_hashes_it() -> None:
-    event = object_event(EVENT)
+    event = epcis_event(EVENT)
     document = {"type": "EPCISDocument", "@context": event["@context"], "epcisBody": {"eventList": [dict(event)]}}
     [theirs] = hash_generator.derive_prehashes_from_events(json_to_py.event_list_from_epcis_document_json(document))
     assert theirs.replace(f"@context={event['@context']}", "") == pre_hash(event) != theirs
 
 
 def test_time_that_rounds_up_to_the_next_second_is_hashed_where_the_tool_drops_the_event() -> None:
-    event = object_event(EVENT) | {"eventTime": "2026-11-23T10:45:00.9997+01:00"}
+    event = epcis_event(EVENT) | {"eventTime": "2026-11-23T10:45:00.9997+01:00"}
     assert "eventTime=2026-11-23T09:45:01.000Z" in pre_hash(event)
     with pytest.raises(ValueError, match="not enough values to unpack"):
         tool(event)
 
 
 def test_transaction_without_type_is_hashed_where_the_tool_fails() -> None:
-    event = object_event(EVENT) | {"bizTransactionList": [{"bizTransaction": "https://shop.example/asn/1"}]}
+    event = epcis_event(EVENT) | {"bizTransactionList": [{"bizTransaction": "https://shop.example/asn/1"}]}
     assert pre_hash(event).endswith("bizTransactionListbizTransaction=https://shop.example/asn/1")
     with pytest.raises(IndexError):
         tool(event)
 
 
 def test_pre_hash_is_spelled_out_once() -> None:
-    assert pre_hash(object_event(EVENT)) == (
+    assert pre_hash(epcis_event(EVENT)) == (
         "eventType=ObjectEvent"
         "eventTime=2026-11-23T09:45:00.123Z"
         "eventTimeZoneOffset=+01:00"
@@ -238,7 +295,7 @@ def test_pre_hash_is_spelled_out_once() -> None:
     ],
 )
 def test_one_unit_has_one_event_id_however_it_is_written(epc_uri: str) -> None:
-    assert event_id(object_event(replace(EVENT, epc_uri=epc_uri))) == event_id(object_event(EVENT))
+    assert event_id(epcis_event(replace(EVENT, epc_uri=epc_uri))) == event_id(epcis_event(EVENT))
 
 
 @pytest.mark.parametrize(
@@ -251,7 +308,7 @@ def test_one_unit_has_one_event_id_however_it_is_written(epc_uri: str) -> None:
     ],
 )
 def test_record_time_event_id_and_retraction_are_outside_the_hash(added: EpcisEvent) -> None:
-    assert event_id(object_event(EVENT) | added) == event_id(object_event(EVENT))
+    assert event_id(epcis_event(EVENT) | added) == event_id(epcis_event(EVENT))
 
 
 @pytest.mark.parametrize(
@@ -268,16 +325,16 @@ def test_record_time_event_id_and_retraction_are_outside_the_hash(added: EpcisEv
     ],
 )
 def test_whatever_epcis_says_differently_gives_another_event_id(other: LocationEvent) -> None:
-    assert event_id(object_event(other)) != event_id(object_event(EVENT))
+    assert event_id(epcis_event(other)) != event_id(epcis_event(EVENT))
 
 
 def test_two_events_of_one_unit_within_a_millisecond_at_one_place_are_one() -> None:
     later = replace(EVENT, event_time=EVENT.event_time + 500)
-    assert event_id(object_event(later)) == event_id(object_event(EVENT))
+    assert event_id(epcis_event(later)) == event_id(epcis_event(EVENT))
 
 
 def test_order_of_a_list_does_not_matter() -> None:
-    event = object_event(EVENT)
+    event = epcis_event(EVENT)
     event["epcList"] = ["urn:epc:id:sscc:4012345.3000000002", "urn:epc:id:sscc:4012345.3000000001"]
     turned = event | {"epcList": event["epcList"][::-1]}
     assert event_id(event) == event_id(turned)
@@ -285,7 +342,7 @@ def test_order_of_a_list_does_not_matter() -> None:
 
 
 def test_empty_lists_are_as_good_as_absent() -> None:
-    event = object_event(EVENT)
+    event = epcis_event(EVENT)
     empty = event | {"sourceList": [], "persistentDisposition": {}, "childEPCs": []}
     assert event_id(empty) == event_id(event)
 
@@ -301,16 +358,16 @@ def test_empty_lists_are_as_good_as_absent() -> None:
 )
 def test_what_is_not_covered_is_refused_by_name_and_never_skipped(added: Mapping[str, Any]) -> None:
     with pytest.raises(ValueError, match="not covered by the event hash") as caught:
-        event_id({**object_event(EVENT), **added})
+        event_id({**epcis_event(EVENT), **added})
     assert str(caught.value).startswith(next(iter(added)))
 
 
 def test_event_id_has_the_form_of_a_named_information_uri() -> None:
-    identity = event_id(object_event(EVENT))
+    identity = event_id(epcis_event(EVENT))
     scheme, digest = identity.removesuffix("?ver=CBV2.0").split(";")
     assert scheme == "ni:///sha-256"
     assert len(bytes.fromhex(digest)) == 32
-    assert event_id(with_event_id(object_event(EVENT), identity)) == identity
+    assert event_id(with_event_id(epcis_event(EVENT), identity)) == identity
 
 
 @pytest.mark.parametrize(

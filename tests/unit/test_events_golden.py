@@ -1,6 +1,7 @@
 """Location events and the payloads that they become: each case is a folder of tests/golden/events.
 
-`event.json` has the fields of LocationEvent and what the site adds to them, `expected.json` the stored payload.
+`event.json` has the fields of LocationEvent and what the site adds to them, and why it is withdrawn where it is;
+`expected.json` the stored payload.
 """
 
 import json
@@ -13,9 +14,10 @@ from epcis_event_hash_generator import hash_generator, json_to_py
 from jsonschema import Draft7Validator, FormatChecker
 
 from rfid_gateway.epc.decode import decode
-from rfid_gateway.events.location import LocationEvent
+from rfid_gateway.events.location import LocationEvent, PersistentDisposition
 from rfid_gateway.events.payload import ComposedEvent, bare_epcis, compose
 from rfid_gateway.events.times import time_zone_offset
+from rfid_gateway.events.withdrawal import MARK, Declaration, withdrawal
 
 CASES = sorted(folder for folder in (Path(__file__).parents[1] / "golden/events").iterdir() if folder.is_dir())
 
@@ -24,10 +26,21 @@ pytestmark = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 
 def _composed(case: Path) -> tuple[ComposedEvent, int]:
     given = json.loads((case / "event.json").read_text())
+    zone = ZoneInfo(given["time_zone"])
     fields = given["event"]
-    offset = time_zone_offset(fields["event_time"], ZoneInfo(given["time_zone"]))
-    event = LocationEvent(**{**fields, "orders": tuple(fields["orders"]), "time_zone_offset": offset})
-    return compose(event, gln=given["despatch_advice_gln"]), given["sequence"]
+    persistent = fields.get("persistent_disposition")
+    fields |= {
+        "orders": tuple(fields["orders"]),
+        "time_zone_offset": time_zone_offset(fields["event_time"], zone),
+        "persistent_disposition": persistent and PersistentDisposition(**{k: tuple(v) for k, v in persistent.items()}),
+    }
+    composed = compose(LocationEvent(**fields), gln=given["despatch_advice_gln"])
+    if "withdrawal" in given:
+        declared = given["withdrawal"]
+        offset = time_zone_offset(declared["declared_at"], zone)
+        declaration = Declaration(time_zone_offset=offset, **declared)
+        composed = withdrawal(composed.payload(given["sequence"] - 1), declaration)
+    return composed, given["sequence"]
 
 
 def _expected(case: Path) -> dict[str, Any]:
@@ -42,7 +55,9 @@ def test_event_becomes_the_expected_payload(case: Path) -> None:
 
 def test_event_carries_its_id_outside_and_inside(case: Path) -> None:
     composed, _ = _composed(case)
-    assert composed.event_id == _expected(case)["event_id"] == _expected(case)["epcis"]["eventID"]
+    expected = _expected(case)
+    assert composed.event_id == expected["event_id"]
+    assert composed.event_id.removesuffix(MARK if expected["withdraws"] else "") == expected["epcis"]["eventID"]
 
 
 def test_epcis_event_is_valid_by_itself(case: Path, shared: Path) -> None:

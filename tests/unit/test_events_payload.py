@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from rfid_gateway.events.event_id import event_id
 from rfid_gateway.events.location import LocationEvent
-from rfid_gateway.events.payload import bare_epcis, compose, sent_again, sent_first
+from rfid_gateway.events.payload import bare_epcis, compose, envelope, sent_again, sent_first
 
 EVENT = LocationEvent(
     event_time=1795427100_123_456,
@@ -49,6 +49,7 @@ def test_fields_of_the_event_are_in_the_payload() -> None:
         "direction": "out",
         "confidence": 0.98,
         "verdict": "ok",
+        "withdraws": None,
     }
 
 
@@ -77,6 +78,7 @@ def test_epcis_event_is_cut_out_whatever_the_other_fields_say(
 ) -> None:
     payload = compose(replace(EVENT, shipment_id=shipment_id, orders=tuple(orders), verdict=verdict)).payload(7)
     assert json.loads(bare_epcis(payload)) == json.loads(payload)["epcis"]
+    assert envelope(payload) | {"epcis": json.loads(payload)["epcis"]} == json.loads(payload)
 
 
 def test_text_that_looks_like_the_mark_does_not_mislead() -> None:

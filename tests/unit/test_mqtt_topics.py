@@ -67,6 +67,7 @@ def test_the_topics_are_those_of_the_documentation() -> None:
     own = "rfid/hamburg/gate-1"
     assert TOPICS.events("loading") == f"{own}/events/loading"
     assert TOPICS.events(None) == f"{own}/events/undecided"
+    assert TOPICS.events("https://a.example/weigh") == f"{own}/events/https:%2F%2Fa.example%2Fweigh"
     assert TOPICS.alerts == f"{own}/alerts"
     assert TOPICS.reader_status("dock-1") == f"{own}/readers/dock-1/status"
     assert TOPICS.shipment_status("a/b") == f"{own}/shipments/a%2Fb/status"

@@ -219,6 +219,33 @@ def test_a_drain_tells_what_it_committed_and_which_tags_nobody_knows(plant: Plan
     assert (drained.events, [each.shipment_id for each in drained.located], drained.unknown) == (1, ["S-1"], ())
 
 
+@pytest.fixture
+def packing(tmp_path: Path) -> Iterator[Plant]:
+    """A zone that asks for aggregations."""
+    text = CONFIG.replace('biz_step = "storing"', 'biz_step = "packing"\nevent = "aggregation"')
+    clock = Clock()
+    with open_store(tmp_path / "gateway.db") as store:
+        yield Plant(tmp_path, clock, store, Pipeline(parse(text, "test", DRIVERS), store, clock), [])
+
+
+def test_a_unit_with_a_parent_becomes_an_aggregation_and_one_without_an_object_event(
+    packing: Plant, capsys: pytest.CaptureFixture[str]
+) -> None:
+    units = [{"sscc": SSCC, "parent": "340123450000000024"}, {"epc": "E200AA01"}]
+    packing.pipeline.drain([packing.announce("S-1", units=units)])
+    packing.pipeline.drain([packing.read(), packing.read()])
+    for _ in range(2):
+        packing.pipeline.drain([packing.read(epc="E200AA01")])
+    (aggregation, lesser) = (event["epcis"] for event in packing.events())
+    assert isinstance(aggregation, dict)
+    assert isinstance(lesser, dict)
+    assert (aggregation["type"], aggregation["action"]) == ("AggregationEvent", "ADD")
+    assert aggregation["parentID"] == "urn:epc:id:sscc:401234500.30000002"
+    assert (lesser["type"], lesser["action"], lesser["bizStep"]) == ("ObjectEvent", "OBSERVE", "packing")
+    assert packing.pipeline.as_object == 1
+    assert "names no parent" in capsys.readouterr().out
+
+
 def test_photo_eyes_decide_for_a_door_with_one_antenna(tmp_path: Path) -> None:
     eyes = CONFIG.replace('outside = ["dock-1:2"]', 'photo_eyes = ["dock-1:1", "dock-1:2"]')
     clock = Clock()

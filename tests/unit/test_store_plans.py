@@ -21,6 +21,7 @@ QUERIES: dict[str, Callable[[Store], object]] = {
     "events_after": lambda store: store.history.events_after(5, 20),
     "events": lambda store: store.history.events(20, EventFilter(shipment_id="S-1")),
     "trace": lambda store: store.history.trace("S-1"),
+    "event": lambda store: store.history.event("7"),
     "unit_state": lambda store: store.unit_states.unit_state("epc:AA"),
     "take": lambda store: store.unbound.take(["epc:AA"]),
     "expire": lambda store: store.unbound.expire(5),
