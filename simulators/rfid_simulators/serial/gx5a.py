@@ -45,6 +45,8 @@ class SimulatedGx5a:
     def __init__(self, setting: Gx5aSetting) -> None:
         self.reading = setting.reading
         """Whether an inventory runs; a restart ends it."""
+        self.started = 0
+        """Inventories that were started by command."""
         self.acknowledged: list[int] = []
         """Numbers of tags that were acknowledged."""
         self._setting = setting
@@ -83,6 +85,7 @@ class SimulatedGx5a:
             return []
         if (kind, number) == (2, 0x10):
             self.reading = self._setting.start_result == 0
+            self.started += self.reading
             self._antennas = int.from_bytes(data[:4], "big")
             return [self._frame(kind, number, bytes((self._setting.start_result,)))]
         if (kind, number) == (2, 0xFF):
