@@ -12,10 +12,19 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field, Strict
 
 from rfid_drivers.serial import r2000_codec as codec
+from rfid_drivers.serial.bus_reader import BusReader
 from rfid_drivers.serial.explain import explain
-from rfid_drivers.serial.protocol import US_PER_MS, US_PER_S, Frame, Health, Kind, SerialOptions
+from rfid_drivers.serial.protocol import (
+    US_PER_MS,
+    US_PER_S,
+    Alone,
+    Frame,
+    Health,
+    Kind,
+    SerialOptions,
+    place_of_polled,
+)
 from rfid_drivers.serial.r2000_codec import R2000Decoder
-from rfid_drivers.serial.reader import SerialReader
 from rfid_gateway.driver import DriverOptions
 from rfid_gateway.reads import ReaderState
 
@@ -64,6 +73,11 @@ class R2000Options(SerialOptions):
         description="After this time without a frame a round counts as lost and is started again.",
     )
 
+    @property
+    def place(self) -> int | Alone:
+        """Its address: such a reader never sends unasked."""
+        return place_of_polled(self.address, ("poll", "poll"), codec.EVERYBODY)
+
 
 @dataclass(slots=True)
 class _Waiting:
@@ -95,6 +109,11 @@ class R2000Dialogue:
         """ONLINE, or DEGRADED with what the reader complains of."""
         detail = "; ".join(f"{what}: {words}" for what, words in self._complaints.items())
         return replace(self._health, state=ReaderState.DEGRADED if detail else ReaderState.ONLINE, detail=detail)
+
+    @property
+    def awaited_until(self) -> int:
+        """Until when the end of the command is waited for."""
+        return self._waiting.until
 
     def hear(self, frame: Frame, now: int) -> list[bytes]:
         """Take note of a frame; what to say follows at the next tick."""
@@ -189,7 +208,7 @@ class R2000Dialogue:
             self._complaints.pop(what, None)
 
 
-class R2000Reader(SerialReader[R2000Options]):
+class R2000Reader(BusReader[R2000Options]):
     """A reader with the R2000 board protocol (entry point `r2000`)."""
 
     Options: ClassVar[type[DriverOptions]] = R2000Options

@@ -6,7 +6,7 @@ from threading import Event
 from typing import ClassVar, Generic, TypeVar, cast
 
 from rfid_drivers.serial.explain import explain
-from rfid_drivers.serial.port import Port, open_port
+from rfid_drivers.serial.port import LineSettings, Port, open_port
 from rfid_drivers.serial.protocol import Decoder, Dialogue, Health, Instant, SerialOptions
 from rfid_drivers.serial.session import Session, Turn
 from rfid_gateway.clock import Clock, SystemClock
@@ -42,7 +42,7 @@ class SerialReader(ABC, Generic[OptionsT]):
         """Read until closed; raise ReaderError when the reader cannot go on."""
         if self._closed.is_set():
             return
-        with closing(open_port(self.options.port, self.options.baud, self.options.parity)) as port:
+        with closing(open_port(self.options.port, self._settings())) as port:
             session = Session(self.decoder(), self.dialogue(), self.options, self._now())
             while not self._closed.is_set():
                 data = port.read()
@@ -62,6 +62,9 @@ class SerialReader(ABC, Generic[OptionsT]):
         """Say what this protocol makes of bytes, with the options as they are where nothing is configured."""
         options = cast("OptionsT", cls.Options.model_validate({"port": "/dev/null"}))
         return cls("", options, SystemClock()).explain(data)
+
+    def _settings(self) -> LineSettings:
+        return LineSettings(self.options.baud, self.options.parity, self.options.control_lines)
 
     def _now(self) -> Instant:
         return Instant(self._clock.utc_us(), self._clock.monotonic_us())
