@@ -7,20 +7,14 @@ longest. Whoever has the turn is the only one who reads and writes.
 Each reader is a driver with a thread of its own that knows nothing of the others, and finds them here.
 """
 
-import os
 from collections import deque
 from threading import Condition, Lock
 
-from rfid_drivers.serial.port import LineSettings, Port, open_port
+from rfid_drivers.serial.port import LineSettings, Port, line_name, open_port
 from rfid_gateway.driver import ReaderError
 
 _WAIT_S = 0.05
 """How long `take` waits at most: as long as a read, so that a driver that is closed notices."""
-
-
-def line_name(port: str) -> str:
-    """Give the name under which a line is known however its port was written: the target of a symbolic link."""
-    return port.lower() if "://" in port else os.path.realpath(port)
 
 
 class Line:

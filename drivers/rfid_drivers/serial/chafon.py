@@ -99,8 +99,7 @@ class ChafonOptions(SerialOptions):
 
 @dataclass(slots=True)
 class _Round:
-    """The inventory or change of mode that the reader is at, or the pause before the next inventory. Owned by the
-    dialogue."""
+    """The inventory or change of mode that the reader is at, or the pause before the next. Owned by the dialogue."""
 
     running: bool = False
     due: int = 0

@@ -67,6 +67,11 @@ class Port(Protocol):
         ...
 
 
+def line_name(url: str) -> str:
+    """Give the name under which a line is known however its port was written: the target of a symbolic link."""
+    return url.lower() if "://" in url else os.path.realpath(url)
+
+
 def open_port(url: str, settings: LineSettings) -> Port:
     """Open a device path, socket://host:port or rfc2217://host:port; raise ReaderError in words that help.
 

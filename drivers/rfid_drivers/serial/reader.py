@@ -1,16 +1,18 @@
 """The thread loop that all serial readers share: a port on one side, a session on the other. I/O only."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterable, Sequence
 from contextlib import closing
 from threading import Event
 from typing import ClassVar, Generic, TypeVar, cast
 
 from rfid_drivers.serial.explain import explain
-from rfid_drivers.serial.port import LineSettings, Port, open_port
+from rfid_drivers.serial.port import LineSettings, Port, line_name, open_port
 from rfid_drivers.serial.protocol import Decoder, Dialogue, Health, Instant, SerialOptions
 from rfid_drivers.serial.session import Session, Turn
+from rfid_drivers.serial.sharing import clashes
 from rfid_gateway.clock import Clock, SystemClock
-from rfid_gateway.driver import DriverOptions, Emit
+from rfid_gateway.driver import Clash, DriverOptions, Emit
 from rfid_gateway.reads import ReaderStatus, TagReport
 
 OptionsT = TypeVar("OptionsT", bound=SerialOptions)
@@ -52,6 +54,11 @@ class SerialReader(ABC, Generic[OptionsT]):
     def close(self) -> None:
         """Make `run` return within a read's wait (50 ms), or within 2 s while it still connects."""
         self._closed.set()
+
+    @staticmethod
+    def clashes(readers: Sequence[tuple[str, SerialOptions]]) -> Iterable[Clash]:
+        """Say which serial readers cannot share a port as they are configured."""
+        return clashes(readers, line_name)
 
     def explain(self, data: bytes) -> list[dict[str, object]]:
         """Say what this reader's protocol makes of bytes, one flat record each; opens nothing."""

@@ -104,8 +104,8 @@ class Session:
         if limit_us and silence_us >= limit_us:
             raise ReaderError(
                 f"{port}: nothing understood from the reader for {silence_us / US_PER_S:.1f} s "
-                f"({_in_words(self._decoder.counters)}{self._foreign}): check its power, the wiring (TX and RX crossed?), "
-                f"the baud rate ({self._options.baud}) and its address",
+                f"({_in_words(self._decoder.counters)}{self._foreign}): check its power, the wiring (TX and RX "
+                f"crossed?), the baud rate ({self._options.baud}) and its address",
             )
 
 
