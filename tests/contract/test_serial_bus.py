@@ -92,7 +92,7 @@ def online(run: Running) -> Callable[[], bool]:
 
 @pytest.mark.parametrize("echo", [False, True], ids=["", "echo"])
 @pytest.mark.parametrize("protocol", PROTOCOLS)
-def test_readers_on_one_line_are_read_and_each_tag_is_its_own_readers(protocol: str, echo: bool, wire: Wire) -> None:
+def test_readers_on_one_line_are_read_and_each_tag_is_its_own_readers(protocol: str, wire: Wire, *, echo: bool) -> None:
     tags = Tags()
     with (
         SerialReaderServer(bus_of(protocol, echo=echo), tags, wire, NoiseLevel(junk=0.3, split=0.5, seed=3)) as server,

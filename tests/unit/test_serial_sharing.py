@@ -35,6 +35,8 @@ antennas = ["a", "b"]
 read_point = "urn:epc:id:sgln:4012345.00010.store-1"
 """
 
+SHARED = "g.toml:{}: readers[1].{}: the port is shared with reader 'a': "
+
 
 def second(old: str, new: str) -> str:
     """The configuration with a change in its second reader."""
@@ -80,8 +82,7 @@ def test_polled_readers_with_addresses_may_share_a_port(driver: str, options: st
     [
         (
             second('mode = "poll"', 'mode = "push"'),
-            "g.toml:19: readers[1].mode: the port is shared with reader 'a': a reader that sends tags unasked needs a "
-            'port of its own; expected "poll"',
+            SHARED.format(19, "mode") + 'a reader that sends tags unasked needs a port of its own; expected "poll"',
         ),
         (
             second("address = 2", "address = 1"),
@@ -89,8 +90,8 @@ def test_polled_readers_with_addresses_may_share_a_port(driver: str, options: st
         ),
         (
             second("address = 2", ""),
-            "g.toml:15: readers[1].address: the port is shared with reader 'a': expected this reader's own address: on "
-            "a shared port every reader would answer",
+            SHARED.format(15, "address")
+            + "expected this reader's own address: on a shared port every reader would answer",
         ),
         (
             second("address = 2", "address = 2\nbaud = 9600"),

@@ -20,8 +20,8 @@ _WAIT_S = 0.05
 class Line:
     """An open port and the readers on it.
 
-    The lock of `changed` guards all but the port, which belongs to whoever has the turn: the readers' threads meet here
-    and nowhere else. It is never held while somebody speaks, so that whoever waits can be closed.
+    The lock of `changed` guards all but `port` and `spoke`, which belong to whoever has the turn: the readers' threads
+    meet here and nowhere else. It is never held while somebody speaks, so that whoever waits can be closed.
     """
 
     def __init__(self, name: str, settings: LineSettings) -> None:
@@ -121,11 +121,12 @@ class Place:
     @property
     def is_shared(self) -> bool:
         """Whether there are others on the line."""
-        return len(self._line.addresses) > 1
+        with self._line.changed:
+            return len(self._line.addresses) > 1
 
     @property
     def speaks_after_another(self) -> bool:
-        """Whether another reader was spoken to last, so that more of it may still arrive."""
+        """Whether another reader was spoken to last, so that more of it may still arrive; only in one's turn."""
         return self._line.spoke not in (None, self)
 
     def take(self) -> bool:

@@ -16,7 +16,6 @@ from pydantic import Field
 from rfid_drivers.serial import cfprime_codec as codec
 from rfid_drivers.serial.bus_reader import BusReader
 from rfid_drivers.serial.cfprime_codec import CfPrimeDecoder
-from rfid_drivers.serial.explain import explain
 from rfid_drivers.serial.protocol import US_PER_S, Alone, Frame, Health, Kind, SerialOptions, place_of_polled
 from rfid_gateway.driver import DriverOptions
 from rfid_gateway.reads import ReaderState
@@ -172,10 +171,6 @@ class CfPrimeReader(BusReader[CfPrimeOptions]):
     def decoder(self) -> CfPrimeDecoder:
         """Make the decoder of a new connection."""
         return CfPrimeDecoder(self.options.idle_gap_ms, self.options.address)
-
-    def explain(self, data: bytes) -> list[dict[str, object]]:
-        """Say what the protocol makes of bytes, of whatever reader they are."""
-        return explain(CfPrimeDecoder(self.options.idle_gap_ms), data)
 
     def dialogue(self) -> CfPrimeDialogue:
         """Make the dialogue of a new connection."""

@@ -15,7 +15,6 @@ from pydantic import Field
 from rfid_drivers.serial import chafon_codec as codec
 from rfid_drivers.serial.bus_reader import BusReader
 from rfid_drivers.serial.chafon_codec import ChafonDecoder
-from rfid_drivers.serial.explain import explain
 from rfid_drivers.serial.protocol import (
     US_PER_MS,
     US_PER_S,
@@ -224,10 +223,6 @@ class ChafonReader(BusReader[ChafonOptions]):
     def decoder(self) -> ChafonDecoder:
         """Make the decoder of a new connection."""
         return ChafonDecoder(self.options.idle_gap_ms, self.options.address)
-
-    def explain(self, data: bytes) -> list[dict[str, object]]:
-        """Say what the protocol makes of bytes, of whatever reader they are."""
-        return explain(ChafonDecoder(self.options.idle_gap_ms), data)
 
     def dialogue(self) -> ChafonDialogue:
         """Make the dialogue of a new connection."""

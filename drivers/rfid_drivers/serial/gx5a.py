@@ -13,7 +13,6 @@ from pydantic import Field, Strict
 
 from rfid_drivers.serial import gx5a_codec as codec
 from rfid_drivers.serial.bus_reader import BusReader
-from rfid_drivers.serial.explain import explain
 from rfid_drivers.serial.gx5a_codec import Gx5aDecoder
 from rfid_drivers.serial.protocol import US_PER_S, Alone, Frame, Health, Kind, SerialOptions, place_of_polled
 from rfid_gateway.driver import DriverOptions
@@ -170,10 +169,6 @@ class Gx5aReader(BusReader[Gx5aOptions]):
     def decoder(self) -> Gx5aDecoder:
         """Make the decoder of a new connection."""
         return Gx5aDecoder(self.options.idle_gap_ms, self.options.phase_steps, self.options.address)
-
-    def explain(self, data: bytes) -> list[dict[str, object]]:
-        """Say what the protocol makes of bytes, of whatever reader they are."""
-        return explain(Gx5aDecoder(self.options.idle_gap_ms, self.options.phase_steps), data)
 
     def dialogue(self) -> Gx5aDialogue:
         """Make the dialogue of a new connection."""

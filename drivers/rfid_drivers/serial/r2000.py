@@ -99,6 +99,8 @@ class R2000Dialogue:
         """Commands to send before the first round."""
         self._tries = 0
         self._selected: int | None = None
+        self._confirmed = False
+        """Whether a round has ended at the antenna that was selected: then one at another means a restart."""
         self._turns = list(options.antennas)
         """The antenna whose turn it is comes first."""
         self._left_out_until: dict[int, int] = {}
@@ -146,11 +148,14 @@ class R2000Dialogue:
         """Take the command that was awaited for lost."""
         self._waiting = _Waiting()
         if not self._settings:
-            # The reader may have restarted, which loses antenna and power.
-            self._selected = None
-            self._settings = self._all_settings()
+            self._begin_anew()
         elif self._tries >= _TRIES:
             self._end_setting("the reader did not answer")
+
+    def _begin_anew(self) -> None:
+        """The reader has restarted, or may have, which loses antenna and power."""
+        self._selected, self._confirmed = None, False
+        self._settings = self._all_settings()
 
     def _next_antenna(self, now: int) -> int | None:
         """Give the antenna whose turn it is and put it first; None while all of them are left out."""
@@ -188,6 +193,13 @@ class R2000Dialogue:
             self._selected = self._turns[0]
         else:
             self._end_turn(complaint, now)
+            self._check_antenna(codec.antenna_of_end(frame))
+
+    def _check_antenna(self, antenna: int | None) -> None:
+        if antenna == self._selected:
+            self._confirmed = True
+        elif antenna is not None and self._confirmed:
+            self._begin_anew()
 
     def _end_setting(self, complaint: str) -> None:
         code, _ = self._settings.pop(0)

@@ -14,7 +14,6 @@ from pydantic import Field
 
 from rfid_drivers.serial import swct_codec as codec
 from rfid_drivers.serial.bus_reader import BusReader
-from rfid_drivers.serial.explain import explain
 from rfid_drivers.serial.protocol import (
     US_PER_MS,
     US_PER_S,
@@ -171,10 +170,6 @@ class SwctReader(BusReader[SwctOptions]):
     def decoder(self) -> SwctDecoder:
         """Make the decoder of a new connection."""
         return SwctDecoder(self.options.idle_gap_ms, self.options.address)
-
-    def explain(self, data: bytes) -> list[dict[str, object]]:
-        """Say what the protocol makes of bytes, of whatever reader they are."""
-        return explain(SwctDecoder(self.options.idle_gap_ms), data)
 
     def dialogue(self) -> SwctDialogue:
         """Make the dialogue of a new connection."""
