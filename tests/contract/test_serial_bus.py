@@ -12,6 +12,7 @@ from rfid_drivers.serial.bus_reader import BusReader
 from rfid_drivers.serial.cfprime import CfPrimeOptions, CfPrimeReader
 from rfid_drivers.serial.chafon import ChafonOptions, ChafonReader
 from rfid_drivers.serial.gx5a import Gx5aOptions, Gx5aReader
+from rfid_drivers.serial.port import LineSettings, Port, open_port
 from rfid_drivers.serial.protocol import Instant
 from rfid_drivers.serial.r2000 import R2000Options, R2000Reader
 from rfid_drivers.serial.session import Session
@@ -185,6 +186,27 @@ def test_a_link_and_its_target_are_one_line(tmp_path: Path) -> None:
     ):
         first.reads_more()
         second.reads_more()
+
+
+def test_a_link_that_appears_while_it_is_opened_is_the_line_of_its_target(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    link, device = tmp_path / "by-id", tmp_path / "bus"
+
+    def open_late(url: str, settings: LineSettings) -> Port:
+        if not link.is_symlink():
+            link.symlink_to(device.readlink())
+        return open_port(url, settings)
+
+    monkeypatch.setattr("rfid_drivers.serial.bus.open_port", open_late)
+    with (
+        SerialReaderServer(bus_of("r2000"), Tags(most=1_000_000, opened=True), PtyWire(device)),
+        running(driver("r2000", str(link), 3)) as first,
+    ):
+        first.reads_more()
+        with running(driver("r2000", str(device), 7)) as second:
+            second.reads_more()
+            first.reads_more()
 
 
 def test_readers_that_come_and_go_leave_the_line_to_the_others(tmp_path: Path) -> None:

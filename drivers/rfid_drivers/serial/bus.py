@@ -53,6 +53,10 @@ class Line:
                 except ReaderError as error:
                     self._shut(error)
                     raise
+                if line_name(url) != self._name:
+                    # The link came or moved meanwhile: under the old name the others would not find this line.
+                    self._shut(ReaderError(f"{url} leads to another port now"))
+                    return False
             self.addresses.add(address)
             return True
 

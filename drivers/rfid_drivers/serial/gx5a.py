@@ -2,9 +2,9 @@
 
 The gateway asks who the reader is, stops an inventory that an earlier run left and starts one without an end. When
 nothing but heartbeats has come for a while it stops and starts it again, which both proves that the reader is there
-and makes one read that has restarted meanwhile. In mode `poll` it starts one round after the other instead, which leaves
-room for other readers on an RS-485 line. Power and frequencies are the reader's own: nothing is written. The
-bytes are in `gx5a_codec.py`.
+and makes one read that has restarted meanwhile. In mode `poll` it starts one round after the other instead, and leaves
+room for other readers on an RS-485 line. Power and frequencies are the reader's own: nothing is written. The bytes are
+in `gx5a_codec.py`.
 """
 
 from dataclasses import replace
