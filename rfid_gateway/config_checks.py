@@ -2,11 +2,13 @@
 
 import difflib
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from typing import cast
 from zoneinfo import available_timezones
 
 from rfid_gateway import toml_lines
 from rfid_gateway.config_tables import Config, Door, Step, Zone, antenna_of, port_of
+from rfid_gateway.driver import Clash, DriverOptions, Neighbours
 from rfid_gateway.events import vocabulary
 from rfid_gateway.observe.rules import DoorRules, ZoneRules, check_together
 
@@ -38,6 +40,7 @@ def mistakes_of_meaning(config: Config) -> Iterator[Mistake]:
         yield (), "neither [[zones]] nor [[doors]]: tag reads would lead to nothing"
     places = list(_mistakes_of_places(config))
     yield from places or _mistakes_of_rules(config)
+    yield from _mistakes_of_neighbours(config)
     yield from _mistakes_of_outputs(config)
     yield from _mistakes_of_steps(config)
     if config.mqtt.format == "epcis" and config.mqtt.protocol == "3.1.1":
@@ -78,6 +81,17 @@ def _mistakes_in_list(texts: tuple[str, ...], split: _Split, readers: set[str]) 
     doubled = [text for text, count in Counter(texts).items() if count > 1]
     if doubled:
         yield f"{doubled[0]!r} stands there twice"
+
+
+def _mistakes_of_neighbours(config: Config) -> Iterator[Mistake]:
+    """What drivers know of readers that are good alone and not together (`rfid_gateway.driver.Neighbours`)."""
+    groups: dict[Callable[[Sequence[tuple[str, DriverOptions]]], Iterable[Clash]], list[int]] = {}
+    for index, reader in enumerate(config.readers):
+        if hasattr(reader.driver, "clashes"):
+            groups.setdefault(cast("Neighbours", reader.driver).clashes, []).append(index)
+    for clashes, indexes in groups.items():
+        for clash in clashes([(config.readers[index].id, config.readers[index].options) for index in indexes]):
+            yield ("readers", indexes[clash.position], clash.key), clash.message
 
 
 def _mistakes_of_outputs(config: Config) -> Iterator[Mistake]:

@@ -21,10 +21,10 @@ Errors are grouped by what the supervisor does:
     anything else        a bug: logged with its stack, counted, then treated like ReaderError
 """
 
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from pydantic import BaseModel, ConfigDict
 
@@ -83,6 +83,29 @@ class DriverType(Protocol):
 
     def __call__(self, reader_id: str, options: DriverOptions, clock: Clock) -> Driver:
         """Make a driver that has opened nothing yet."""
+        ...
+
+
+class Clash(NamedTuple):
+    """Why a reader cannot be used beside others that are good in themselves."""
+
+    position: int
+    """Of the reader in what was given, counted from 0."""
+    key: str
+    """The option to change."""
+    message: str
+    """What is wrong and what was expected."""
+
+
+class Neighbours(Protocol):
+    """What a driver's class may offer besides: it knows which readers get into each other's way."""
+
+    def clashes(self, readers: Sequence[tuple[str, DriverOptions]]) -> Iterable[Clash]:
+        """Say which readers cannot be used together.
+
+        Called on the class, as a static method, once with the ids and options of every configured reader whose driver
+        has this very function: drivers that share a resource (a serial port) inherit it from one class. Opens nothing.
+        """
         ...
 
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from rfid_drivers.serial.detect import candidates, detect
+from rfid_drivers.serial.port import LineSettings
 from rfid_gateway.driver import DetectedReader, DetectionItem, DetectionRequest, NothingDetected
 from rfid_simulators.serial.server import Firmware
 from rfid_simulators.world.sighting import Sighting
@@ -84,11 +85,11 @@ class FakeLine:
     opened: list[tuple[str, int, str]] = field(default_factory=list)
     open_now: bool = False
 
-    def open(self, url: str, baud: int, parity: str) -> "FakePort":
+    def open(self, url: str, settings: LineSettings) -> "FakePort":
         assert not self.open_now
         self.open_now = True
-        self.opened.append((url, baud, parity))
-        return FakePort(self, baud)
+        self.opened.append((url, settings.baud, settings.parity))
+        return FakePort(self, settings.baud)
 
     def detect(self, request: DetectionRequest | None = None) -> list[DetectionItem]:
         asked = request or DetectionRequest("/dev/ttyS99")

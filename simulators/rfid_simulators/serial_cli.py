@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from rfid_simulators.ending import told_to_end
+from rfid_simulators.serial.bus import ADDRESSED, SimulatedBus
 from rfid_simulators.serial.cfprime import CfPrimeSetting, SimulatedCfPrime
 from rfid_simulators.serial.chafon import ChafonSetting, SimulatedChafon
 from rfid_simulators.serial.gx5a import Gx5aSetting, SimulatedGx5a
@@ -47,10 +48,29 @@ def standing_tags(epcs: Sequence[str], every_us: int) -> Radio:
     return radio
 
 
+def tags_by_address(addresses: Sequence[int], epcs: Sequence[str], every_us: int) -> Radio:
+    """Make a radio for a bus that deals the tags to the readers in turn; without any, each has one of its own."""
+    epcs = epcs or [f"3034{address:020X}" for address in addresses]
+
+    def radio(start: int, end: int) -> list[Sighting]:
+        heard = standing_tags(epcs, every_us)(start, end)
+        return [tag._replace(reader_id=str(addresses[epcs.index(tag.epc) % len(addresses)])) for tag in heard]
+
+    return radio
+
+
 @click.command("serial")
 @click.option("--protocol", type=click.Choice(sorted(_FIRMWARE)), required=True, help="What the reader speaks.")
 @click.option("--link", type=click.Path(path_type=Path), help="Symbolic link to make to a pseudo-terminal.")
 @click.option("--port", type=click.IntRange(0, 65535), help="TCP port on 127.0.0.1 instead; 0 picks a free one.")
+@click.option(
+    "--address",
+    "addresses",
+    multiple=True,
+    type=click.IntRange(0, 254),
+    help="Make a polled reader with this address; repeat for several on one line.",
+)
+@click.option("--echo", is_flag=True, help="With --address: the line echoes commands, as some RS-485 adapters do.")
 @click.option("--epc", "epcs", multiple=True, help="Hex EPC of a tag before the antenna; repeat for several.")
 @click.option("--every-ms", type=click.IntRange(1), default=500, show_default=True, help="Period of each tag.")
 @click.option("--junk", type=click.FloatRange(0, 1), default=0.0, help="Share of frames with noise before them.")
@@ -60,6 +80,8 @@ def serial(
     protocol: str,
     link: Path | None,
     port: int | None,
+    addresses: tuple[int, ...],
+    echo: bool,
     epcs: tuple[str, ...],
     every_ms: int,
     junk: float,
@@ -68,11 +90,19 @@ def serial(
     """Simulate a serial reader with tags standing before it, until Ctrl-C."""
     if (link is None) == (port is None):
         raise click.UsageError("give either --link PATH or --port N")
-    radio = standing_tags(epcs or _EPCS.get(protocol, _TWO_LABELS), every_ms * 1000)
+    if addresses and protocol not in ADDRESSED:
+        raise click.UsageError(f"--address goes with {', '.join(sorted(ADDRESSED))}")
+    firmware: Firmware
+    if addresses:
+        firmware = SimulatedBus({str(address): ADDRESSED[protocol](address) for address in addresses}, echo=echo)
+        radio = tags_by_address(addresses, epcs, every_ms * 1000)
+    else:
+        firmware = _FIRMWARE[protocol]()
+        radio = standing_tags(epcs or _EPCS.get(protocol, _TWO_LABELS), every_ms * 1000)
     try:
         wire = PtyWire(link) if link else TcpWire(port or 0)
     except OSError as error:
         raise click.ClickException(f"{link or port}: {error.strerror}") from error
-    with SerialReaderServer(_FIRMWARE[protocol](), radio, wire, NoiseLevel(junk=junk)) as server:
+    with SerialReaderServer(firmware, radio, wire, NoiseLevel(junk=junk)) as server:
         click.echo(f"{protocol} reader at {server.url}")
         told_to_end().wait(seconds or None)

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from rfid_simulators.serial_cli import serial
+from rfid_simulators.serial_cli import serial, tags_by_address
 
 
 @pytest.mark.parametrize("protocol", ["cfprime", "chafon", "gx5a", "line", "r2000", "rdm6300", "swct", "tsl"])
@@ -12,6 +12,28 @@ def test_a_simulated_reader_says_where_it_is_and_takes_its_link_away_again(proto
     result = CliRunner().invoke(serial, ["--protocol", protocol, "--link", str(link), "--seconds", "0.01"])
     assert (result.exit_code, result.output) == (0, f"{protocol} reader at {link}\n")
     assert not link.is_symlink()
+
+
+@pytest.mark.parametrize("protocol", ["cfprime", "chafon", "gx5a", "r2000", "swct"])
+def test_several_simulated_readers_share_a_line(protocol: str, tmp_path: Path) -> None:
+    link = tmp_path / "bus"
+    arguments = ["--protocol", protocol, "--link", str(link), "--address", "3", "--address", "7", "--echo"]
+    result = CliRunner().invoke(serial, [*arguments, "--seconds", "0.01"])
+    assert (result.exit_code, result.output) == (0, f"{protocol} reader at {link}\n")
+
+
+def test_the_tags_of_a_bus_are_dealt_to_its_readers() -> None:
+    heard = tags_by_address((3, 7), ("AA01", "BB02", "CC03"), 1000)(0, 1000)
+    assert [(tag.reader_id, tag.epc) for tag in heard] == [("3", "AA01"), ("7", "BB02"), ("3", "CC03")]
+    own = tags_by_address((3, 7), (), 1000)(0, 1000)
+    assert [(tag.reader_id, tag.epc[-2:]) for tag in own] == [("3", "03"), ("7", "07")]
+
+
+def test_a_reader_without_addresses_cannot_be_given_one(tmp_path: Path) -> None:
+    arguments = ["--protocol", "line", "--link", str(tmp_path / "bus"), "--address", "3"]
+    result = CliRunner().invoke(serial, arguments)
+    assert result.exit_code == 2
+    assert "--address goes with cfprime, chafon, gx5a, r2000, swct" in result.output
 
 
 def test_a_simulated_reader_has_either_a_link_or_a_port() -> None:

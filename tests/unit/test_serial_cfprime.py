@@ -279,6 +279,26 @@ def test_an_inventory_that_the_reader_ended_is_started_again() -> None:
     assert starting.advance(b"", at(550)).send == (FOREVER,)
 
 
+def test_a_polled_reader_runs_one_round_after_the_other_and_a_lost_one_is_stopped() -> None:
+    polling = session(mode="poll")
+    one_round = codec.command(codec.START_INVENTORY, codec.ONE_ROUND)
+    polling.advance(INFORMATION, at(0))
+    assert polling.advance(STOPPED, at(10)).send == (one_round,)
+    assert polling.advance(TAG + answer(1, codec.DONE), at(20)).send == ()
+    assert polling.advance(b"", at(70)).send == (one_round,)
+    assert polling.advance(TAG, at(1000)).send == ()
+    assert polling.advance(b"", at(1999)).send == ()
+    assert polling.advance(b"", at(2000)).send == (STOP,)
+
+
+def test_a_polled_reader_that_sends_again_after_a_restart_is_stopped() -> None:
+    polling = session(mode="poll")
+    polling.advance(INFORMATION, at(0))
+    polling.advance(STOPPED, at(10))
+    polling.advance(answer(1, codec.DONE), at(20))
+    assert polling.advance(TAG, at(30)).send == (STOP,)
+
+
 def test_a_refused_inventory_degrades_is_tried_once_a_second_and_heals() -> None:
     starting = session(mode="start")
     starting.advance(INFORMATION, at(0))

@@ -258,6 +258,39 @@ def test_an_inventory_that_the_reader_ended_is_started_again() -> None:
     assert reading.advance(b"", at(150)).send == (START_ALL,)
 
 
+def test_a_polled_reader_runs_one_round_after_the_other() -> None:
+    reading = session(antennas=ALL, mode="poll")
+    start_once = codec.command(codec.START_INVENTORY, b"\0\0\0\x0f\0")
+    reading.advance(INFORMATION, at(0))
+    assert reading.advance(STOPPED, at(10)).send == (start_once,)
+    assert reading.advance(STARTED, at(20)).send == ()
+    assert reading.advance(TAG + ENDED, at(30)).send == ()
+    assert reading.advance(b"", at(80)).send == (start_once,)
+
+
+def test_a_round_that_never_ends_is_stopped_but_not_while_tags_come() -> None:
+    reading = session(antennas=ALL, mode="poll")
+    for answer in (INFORMATION, STOPPED, STARTED):
+        reading.advance(answer, at(0))
+    assert reading.advance(TAG, at(1900)).send == ()
+    assert reading.advance(b"", at(3899)).send == ()
+    assert reading.advance(b"", at(3900)).send == (STOP,)
+
+
+def test_an_answer_is_awaited_until_it_is_complete_or_late() -> None:
+    options = Gx5aOptions(port="/dev/ttyUSB0", antennas=ALL, mode="poll")
+    dialogue = Gx5aDialogue(options)
+    reading = Session(Gx5aDecoder(200), dialogue, options, at(0))
+    until = []
+    for answer in (b"", INFORMATION, STOPPED, STARTED, TAG, ENDED):
+        reading.hear(answer, at(0))
+        until.append(dialogue.awaited_until)
+        reading.advance(b"", at(0))
+    late, round_late = at(1000).monotonic, at(2000).monotonic
+    assert until == [0, 0, 0, round_late, round_late, 0]
+    assert late < round_late
+
+
 def test_a_refused_inventory_degrades_is_tried_once_a_second_and_heals() -> None:
     reading = session(antennas=ALL)
     reading.advance(INFORMATION, at(0))

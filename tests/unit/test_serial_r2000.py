@@ -299,6 +299,22 @@ def test_a_round_that_hangs_is_started_anew_with_its_antenna_but_not_while_tags_
     assert loop.advance(FIRMWARE, at(2910)).send == (select(1),)
 
 
+def test_a_round_that_ends_at_another_antenna_than_before_means_a_restart() -> None:
+    loop = asked(antennas=(2,))
+    loop.advance(FIRMWARE, at(0))
+    loop.advance(answer(codec.SET_ANTENNA, b"\x10"), at(10))
+    assert ASK_FIRMWARE not in loop.advance(end(2), at(20)).send
+    assert loop.advance(end(1), at(30)).send == (ASK_FIRMWARE,)
+    assert loop.advance(FIRMWARE, at(40)).send == (select(2),)
+
+
+def test_a_reader_that_never_names_the_antenna_rightly_is_read_all_the_same() -> None:
+    loop = asked(antennas=(2,))
+    loop.advance(FIRMWARE, at(0))
+    loop.advance(answer(codec.SET_ANTENNA, b"\x10"), at(10))
+    assert all(ASK_FIRMWARE not in loop.advance(end(1), at(20 + ms)).send for ms in range(0, 100, 10))
+
+
 def test_the_power_is_set_until_the_next_restart_and_again_only_after_the_reader_was_lost() -> None:
     loop = asked(power_dbm=27, round_timeout_ms=1500)
     power = codec.command(codec.SET_TEMPORARY_POWER, bytes((27,)), 1)

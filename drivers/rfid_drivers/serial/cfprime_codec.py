@@ -26,7 +26,7 @@ Some firmware sends 00 00 when a TCP client connects: no frame begins like that,
 from typing import NamedTuple
 
 from rfid_drivers.serial.framing import Counters, FrameFormat, Framer, Rejected
-from rfid_drivers.serial.protocol import US_PER_MS, Frame, Instant, Kind
+from rfid_drivers.serial.protocol import US_PER_MS, Frame, Instant, Kind, foreign
 from rfid_gateway.reads import TagRead
 
 START_INVENTORY = 0x0001
@@ -53,6 +53,8 @@ STATUS_WORDS = {
 
 FOREVER = bytes(5)
 """Data of START_INVENTORY: until STOP_INVENTORY."""
+ONE_ROUND = bytes((1, 0, 0, 0, 1))
+"""Data of START_INVENTORY: one round."""
 
 _HEAD = 0xCF
 _HEADER = 5
@@ -182,7 +184,8 @@ def _tag_read(data: bytes, seen_at: int) -> TagRead | None:
 class CfPrimeDecoder:
     """Bytes of one connection to frames. Owned by its session."""
 
-    def __init__(self, idle_gap_ms: int) -> None:
+    def __init__(self, idle_gap_ms: int, address: int = EVERYBODY) -> None:
+        self._address = address
         self._framer = Framer(FrameFormat(needed, _verifies), idle_gap_ms * US_PER_MS)
 
     @property
@@ -193,6 +196,11 @@ class CfPrimeDecoder:
     def feed(self, data: bytes, at: Instant) -> list[Frame | Rejected]:
         """Take what arrived; give what is complete."""
         return [
-            item if isinstance(item, Rejected) else parse(item, at.utc)
+            item if isinstance(item, Rejected) else self._parse(item, at.utc)
             for item in self._framer.feed(data, at.monotonic)
         ]
+
+    def _parse(self, raw: bytes, seen_at: int) -> Frame:
+        if self._address not in (EVERYBODY, raw[1]):
+            return foreign(raw, _code(raw), raw[1])
+        return parse(raw, seen_at)

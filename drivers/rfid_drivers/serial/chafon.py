@@ -13,10 +13,18 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from rfid_drivers.serial import chafon_codec as codec
+from rfid_drivers.serial.bus_reader import BusReader
 from rfid_drivers.serial.chafon_codec import ChafonDecoder
 from rfid_drivers.serial.detection import FrameDetection
-from rfid_drivers.serial.protocol import US_PER_MS, US_PER_S, Frame, Health, SerialOptions
-from rfid_drivers.serial.reader import SerialReader
+from rfid_drivers.serial.protocol import (
+    US_PER_MS,
+    US_PER_S,
+    Alone,
+    Frame,
+    Health,
+    SerialOptions,
+    place_of_polled,
+)
 from rfid_gateway.driver import DriverOptions
 from rfid_gateway.reads import ReaderState
 
@@ -83,10 +91,15 @@ class ChafonOptions(SerialOptions):
         default=500, ge=300, le=25_500, multiple_of=100, description="Longest time of one polled inventory."
     )
 
+    @property
+    def place(self) -> int | Alone:
+        """Its address where it is polled by one."""
+        return place_of_polled(self.address, (self.mode, "poll"), codec.EVERYBODY)
+
 
 @dataclass(slots=True)
 class _Round:
-    """The inventory that the reader is running, or the pause before the next. Owned by the dialogue."""
+    """The inventory or change of mode that the reader is at, or the pause before the next. Owned by the dialogue."""
 
     running: bool = False
     due: int = 0
@@ -112,6 +125,13 @@ class ChafonDialogue:
     def health(self) -> Health:
         """ONLINE, or DEGRADED with the reader's own complaint."""
         return self._health
+
+    @property
+    def awaited_until(self) -> int:
+        """Until when the answer to the question or the end of the round is waited for."""
+        if self._information is None:
+            return self._ask_at
+        return self._round.due if self._round.running else 0
 
     def hear(self, frame: Frame, now: int) -> list[bytes]:
         """Take note of a frame; what to say follows at the next tick."""
@@ -163,7 +183,7 @@ class ChafonDialogue:
     def _stop_pushing(self, information: codec.Information, now: int) -> bytes:
         self._pushed = False
         self._stop_at = now + _ASK_AGAIN_US
-        self._round = _Round(due=now + _MODE_PAUSE_US)
+        self._round = _Round(running=True, due=now + _MODE_PAUSE_US)
         if information.has_antennas:
             return self._command(codec.SET_REAL_TIME_MODE, b"\x00")
         return self._command(codec.SET_ACTIVE_MODE, b"\x00" + _MODE_SETTINGS)
@@ -196,7 +216,7 @@ class ChafonDialogue:
         )
 
 
-class ChafonReader(SerialReader[ChafonOptions]):
+class ChafonReader(BusReader[ChafonOptions]):
     """A reader that speaks the Chafon protocol (entry point `chafon`)."""
 
     Options: ClassVar[type[DriverOptions]] = ChafonOptions
@@ -210,7 +230,7 @@ class ChafonReader(SerialReader[ChafonOptions]):
 
     def decoder(self) -> ChafonDecoder:
         """Make the decoder of a new connection."""
-        return ChafonDecoder(self.options.idle_gap_ms)
+        return ChafonDecoder(self.options.idle_gap_ms, self.options.address)
 
     def dialogue(self) -> ChafonDialogue:
         """Make the dialogue of a new connection."""

@@ -27,7 +27,7 @@ There is no header byte: any byte may be a LEN, so only the CRC tells a frame.
 from typing import NamedTuple
 
 from rfid_drivers.serial.framing import Counters, FrameFormat, Framer, Rejected
-from rfid_drivers.serial.protocol import US_PER_MS, Frame, Instant, Kind
+from rfid_drivers.serial.protocol import US_PER_MS, Frame, Instant, Kind, foreign
 from rfid_gateway.reads import TagRead
 
 INVENTORY = 0x01
@@ -248,7 +248,8 @@ def _antenna_id(mask: int) -> int:
 class ChafonDecoder:
     """Bytes of one connection to frames. Owned by its session."""
 
-    def __init__(self, idle_gap_ms: int) -> None:
+    def __init__(self, idle_gap_ms: int, address: int = EVERYBODY) -> None:
+        self._address = address
         self._framer = Framer(FrameFormat(needed, lambda frame: crc16(frame) == 0), idle_gap_ms * US_PER_MS)
 
     @property
@@ -259,6 +260,11 @@ class ChafonDecoder:
     def feed(self, data: bytes, at: Instant) -> list[Frame | Rejected]:
         """Take what arrived; give what is complete."""
         return [
-            item if isinstance(item, Rejected) else parse(item, at.utc)
+            item if isinstance(item, Rejected) else self._parse(item, at.utc)
             for item in self._framer.feed(data, at.monotonic)
         ]
+
+    def _parse(self, raw: bytes, seen_at: int) -> Frame:
+        if self._address not in (EVERYBODY, raw[1]):
+            return foreign(raw, raw[2], raw[1])
+        return parse(raw, seen_at)

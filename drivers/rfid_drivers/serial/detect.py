@@ -13,7 +13,7 @@ from pathlib import Path
 from rfid_drivers.serial.detect_report import detected, nothing_detected
 from rfid_drivers.serial.detect_search import BAUDS, Candidate, Search, Step, asking, listening
 from rfid_drivers.serial.detection import detection_of
-from rfid_drivers.serial.port import Port, open_port
+from rfid_drivers.serial.port import LineSettings, Port, open_port
 from rfid_drivers.serial.protocol import US_PER_S, Instant, checked_port
 from rfid_gateway.clock import Clock, SystemClock
 from rfid_gateway.driver import (
@@ -23,7 +23,7 @@ from rfid_gateway.driver import (
     DiscoveryProgress,
 )
 
-Opener = Callable[[str, int, str], Port]
+Opener = Callable[[str, LineSettings], Port]
 
 _LASTING_NAMES = (Path("/dev/serial/by-id"), Path("/dev/serial/by-path"))
 """Folders of names that stay after a replug, the better ones first."""
@@ -84,7 +84,7 @@ class _Reopened:
         wanted = _NO_BAUD if baud is None else baud
         if self._port is None or wanted != self._baud:
             self.close()
-            self._port = self._opener(self._request.port, wanted, self._request.parity)
+            self._port = self._opener(self._request.port, LineSettings(wanted, self._request.parity))
             self._baud = wanted
         return self._port
 

@@ -35,7 +35,7 @@ from typing import NamedTuple
 from rfid_drivers.serial.framing import Counters, FrameFormat, Framer, Rejected
 from rfid_drivers.serial.gen2 import EPC_LONGEST
 from rfid_drivers.serial.gx5a_time import ReaderClock
-from rfid_drivers.serial.protocol import US_PER_MS, US_PER_S, Frame, Instant, Kind
+from rfid_drivers.serial.protocol import US_PER_MS, US_PER_S, Frame, Instant, Kind, foreign
 from rfid_gateway.reads import TagRead
 
 # MT and MID as one number, without the bit for RS-485.
@@ -206,7 +206,8 @@ def read_notification_number(frame: Frame) -> bytes | None:
 class Gx5aDecoder:
     """Bytes of one connection to frames. Owned by its session."""
 
-    def __init__(self, idle_gap_ms: int, phase_steps: int | None = None) -> None:
+    def __init__(self, idle_gap_ms: int, phase_steps: int | None = None, address: int | None = None) -> None:
+        self._address = address
         self._framer = Framer(FrameFormat(needed, _verifies), idle_gap_ms * US_PER_MS)
         self._phase_steps = phase_steps
         self._clock = ReaderClock()
@@ -226,6 +227,9 @@ class Gx5aDecoder:
     def _parse(self, raw: bytes, arrived_at: int) -> Frame:
         code = (raw[3] & ~_RS485) << 8 | raw[4]
         data = raw[_data_at(raw) : -_CRC]
+        address = raw[5] if raw[3] & _RS485 else None
+        if self._address not in (None, address):
+            return foreign(raw, code, address)
         if code == TAG:
             tag = _read_tag(data)
             if tag is None:

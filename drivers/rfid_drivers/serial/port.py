@@ -9,6 +9,8 @@ bytes, so a lock is always asked for.
 import errno
 import os
 import termios
+from contextlib import suppress
+from dataclasses import dataclass
 from typing import Protocol
 
 import serial
@@ -36,6 +38,19 @@ _OPENING_HELP = {
 _IN_USE = frozenset({errno.EAGAIN, errno.EBUSY})
 
 
+@dataclass(frozen=True, slots=True)
+class LineSettings:
+    """How a line is set; eight data bits and one stop bit always."""
+
+    baud: int
+    parity: str
+    control_lines: str = "raised"
+    """Of DTR and RTS: raised or low."""
+
+    def __str__(self) -> str:
+        return f"{self.baud} baud, parity {self.parity}, DTR and RTS {self.control_lines}"
+
+
 class Port(Protocol):
     """An open line to one reader. Used by one thread."""
 
@@ -52,7 +67,12 @@ class Port(Protocol):
         ...
 
 
-def open_port(url: str, baud: int, parity: str) -> Port:
+def line_name(url: str) -> str:
+    """Give the name under which a line is known however its port was written: the target of a symbolic link."""
+    return url.lower() if "://" in url else os.path.realpath(url)
+
+
+def open_port(url: str, settings: LineSettings) -> Port:
     """Open a device path, socket://host:port or rfc2217://host:port; raise ReaderError in words that help.
 
     Symbolic links are followed anew at each call: after a replug /dev/serial/by-id/... points to another ttyUSB.
@@ -64,15 +84,28 @@ def open_port(url: str, baud: int, parity: str) -> Port:
     try:
         port = serial.serial_for_url(
             target,
-            baudrate=baud,
-            parity=_PARITIES[parity],
+            do_not_open=True,
+            baudrate=settings.baud,
+            parity=_PARITIES[settings.parity],
             timeout=READ_WAIT_S,
             write_timeout=_WRITE_TIMEOUT_S if target.startswith("/") else None,  # rfc2217 has none
             exclusive=True,
         )
+        if settings.control_lines == "low":
+            # Set before opening, pyserial forgives a port without these lines (a pty); afterwards it raises errno 25.
+            port.dtr = port.rts = False
+        port.open()
     except (OSError, termios.error, ValueError) as error:
         raise _opening_error(name, error) from error
+    _hasten(port)
     return SerialPort(name, port)
+
+
+def _hasten(port: serial.Serial) -> None:
+    """Ask an adapter to hand bytes on at once (FTDI: 1 ms instead of 16), where it is one that can and we may."""
+    if isinstance(port, serial.Serial):  # what is behind rfc2217:// has no such call
+        with suppress(OSError, termios.error, ValueError):
+            port.set_low_latency_mode(True)
 
 
 def _opening_error(name: str, error: Exception) -> ReaderError:

@@ -34,6 +34,14 @@ def checked_port(port: str) -> str:
     return port
 
 
+class Alone(NamedTuple):
+    """Why a reader, as it is configured, cannot share its line with others."""
+
+    key: str
+    """The option to change."""
+    expected: str
+
+
 class SerialOptions(DriverOptions):
     """Options that every serial reader has."""
 
@@ -57,6 +65,16 @@ class SerialOptions(DriverOptions):
         description="Without a word from the reader for this long it counts as gone and is connected anew; "
         "0 trusts a silent reader for ever.",
     )
+    control_lines: Literal["raised", "low"] = Field(
+        default="raised",
+        description="DTR and RTS while the port is open. low: for boards that restart, or stay in their bootloader, "
+        "when these are raised; ignored with socket://.",
+    )
+
+    @property
+    def place(self) -> int | Alone:
+        """Address of the reader among those that share its line; or why it needs the line for itself."""
+        return Alone("port", "readers of this protocol have no address, so each needs a port of its own")
 
 
 class Instant(NamedTuple):
@@ -73,6 +91,8 @@ class Kind(StrEnum):
     HEARTBEAT = "heartbeat"
     ANSWER = "answer"
     """Reply to a command, or a command seen on the line."""
+    FOREIGN = "foreign"
+    """From a reader with another address on the same line: no sign of life of ours."""
     IGNORED = "ignored"
     """Text that the configuration tells to ignore: banners, NOREAD."""
 
@@ -89,6 +109,11 @@ class Frame:
     detail: str = ""
     """The status, or what is odd about the frame, in words."""
     tag_reads: tuple[TagRead, ...] = ()
+
+
+def foreign(raw: bytes, code: int, address: int | None) -> Frame:
+    """Make a frame of what a reader with another address, or with none, has sent."""
+    return Frame(Kind.FOREIGN, raw, code, detail=f"from address {'none' if address is None else address}")
 
 
 class Decoder(Protocol):
@@ -129,3 +154,27 @@ class Dialogue(Protocol):
     def tick(self, now: int) -> list[bytes]:
         """Give the commands that are due; called often, the first time right after opening."""
         ...
+
+
+class PolledDialogue(Dialogue, Protocol):
+    """A dialogue that may share its line: it says when what it asked for has been answered."""
+
+    @property
+    def awaited_until(self) -> int:
+        """Until when (monotonic microseconds) an answer is waited for; 0 where it is complete or none is to come."""
+        ...
+
+
+def place_of_polled(address: int | None, mode: tuple[str, str], everybody: int | None) -> int | Alone:
+    """Say which place a reader has that can share its line when it is polled.
+
+    Args:
+        address: as configured.
+        mode: as configured, and the one in which the reader only speaks when it is asked.
+        everybody: the address that stands for any reader.
+    """
+    if mode[0] != mode[1]:
+        return Alone("mode", f'a reader that sends tags unasked needs a port of its own; expected "{mode[1]}"')
+    if address is None or address == everybody:
+        return Alone("address", "expected this reader's own address: on a shared port every reader would answer")
+    return address

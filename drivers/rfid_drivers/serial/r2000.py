@@ -12,11 +12,20 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field, Strict
 
 from rfid_drivers.serial import r2000_codec as codec
+from rfid_drivers.serial.bus_reader import BusReader
 from rfid_drivers.serial.detection import FrameDetection
 from rfid_drivers.serial.explain import explain
-from rfid_drivers.serial.protocol import US_PER_MS, US_PER_S, Frame, Health, Kind, SerialOptions
+from rfid_drivers.serial.protocol import (
+    US_PER_MS,
+    US_PER_S,
+    Alone,
+    Frame,
+    Health,
+    Kind,
+    SerialOptions,
+    place_of_polled,
+)
 from rfid_drivers.serial.r2000_codec import R2000Decoder
-from rfid_drivers.serial.reader import SerialReader
 from rfid_gateway.driver import DriverOptions
 from rfid_gateway.reads import ReaderState
 
@@ -65,6 +74,11 @@ class R2000Options(SerialOptions):
         description="After this time without a frame a round counts as lost and is started again.",
     )
 
+    @property
+    def place(self) -> int | Alone:
+        """Its address: such a reader never sends unasked."""
+        return place_of_polled(self.address, ("poll", "poll"), codec.EVERYBODY)
+
 
 @dataclass(slots=True)
 class _Waiting:
@@ -86,6 +100,8 @@ class R2000Dialogue:
         """Commands to send before the first round."""
         self._tries = 0
         self._selected: int | None = None
+        self._confirmed = False
+        """Whether a round has ended at the antenna that was selected: then one at another means a restart."""
         self._turns = list(options.antennas)
         """The antenna whose turn it is comes first."""
         self._left_out_until: dict[int, int] = {}
@@ -96,6 +112,11 @@ class R2000Dialogue:
         """ONLINE, or DEGRADED with what the reader complains of."""
         detail = "; ".join(f"{what}: {words}" for what, words in self._complaints.items())
         return replace(self._health, state=ReaderState.DEGRADED if detail else ReaderState.ONLINE, detail=detail)
+
+    @property
+    def awaited_until(self) -> int:
+        """Until when the end of the command is waited for."""
+        return self._waiting.until
 
     def hear(self, frame: Frame, now: int) -> list[bytes]:
         """Take note of a frame; what to say follows at the next tick."""
@@ -128,11 +149,14 @@ class R2000Dialogue:
         """Take the command that was awaited for lost."""
         self._waiting = _Waiting()
         if not self._settings:
-            # The reader may have restarted, which loses antenna and power.
-            self._selected = None
-            self._settings = self._all_settings()
+            self._begin_anew()
         elif self._tries >= _TRIES:
             self._end_setting("the reader did not answer")
+
+    def _begin_anew(self) -> None:
+        """The reader has restarted, or may have, which loses antenna and power."""
+        self._selected, self._confirmed = None, False
+        self._settings = self._all_settings()
 
     def _next_antenna(self, now: int) -> int | None:
         """Give the antenna whose turn it is and put it first; None while all of them are left out."""
@@ -170,6 +194,13 @@ class R2000Dialogue:
             self._selected = self._turns[0]
         else:
             self._end_turn(complaint, now)
+            self._check_antenna(codec.antenna_of_end(frame))
+
+    def _check_antenna(self, antenna: int | None) -> None:
+        if antenna == self._selected:
+            self._confirmed = True
+        elif antenna is not None and self._confirmed:
+            self._begin_anew()
 
     def _end_setting(self, complaint: str) -> None:
         code, _ = self._settings.pop(0)
@@ -190,7 +221,7 @@ class R2000Dialogue:
             self._complaints.pop(what, None)
 
 
-class R2000Reader(SerialReader[R2000Options]):
+class R2000Reader(BusReader[R2000Options]):
     """A reader with the R2000 board protocol (entry point `r2000`)."""
 
     Options: ClassVar[type[DriverOptions]] = R2000Options

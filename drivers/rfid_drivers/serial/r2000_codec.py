@@ -187,6 +187,13 @@ def ends_round(frame: Frame) -> bool:
     return frame.raw[1] in _ENDS.get(frame.raw[3], ()) and not frame.tag_reads
 
 
+def antenna_of_end(frame: Frame) -> int | None:
+    """Tell from the end of a round by 89 or 8B at which antenna, counted from 1, it was; None of other frames."""
+    if frame.raw[3] == FAST_SWITCH_INVENTORY or not ends_round(frame):
+        return None
+    return frame.raw[_HEADER] + 1
+
+
 def read_firmware_version(frame: Frame) -> str | None:
     """Read the answer to GET_FIRMWARE_VERSION; None where the frame is none."""
     if frame.command != GET_FIRMWARE_VERSION or frame.raw[1] <= _ANSWERED:

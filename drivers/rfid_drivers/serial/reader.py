@@ -1,16 +1,18 @@
 """The thread loop that all serial readers share: a port on one side, a session on the other. I/O only."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterable, Sequence
 from contextlib import closing
 from threading import Event
 from typing import ClassVar, Generic, TypeVar, cast
 
 from rfid_drivers.serial.explain import explain
-from rfid_drivers.serial.port import Port, open_port
+from rfid_drivers.serial.port import LineSettings, Port, line_name, open_port
 from rfid_drivers.serial.protocol import Decoder, Dialogue, Health, Instant, SerialOptions
 from rfid_drivers.serial.session import Session, Turn
+from rfid_drivers.serial.sharing import clashes
 from rfid_gateway.clock import Clock, SystemClock
-from rfid_gateway.driver import DriverOptions, Emit
+from rfid_gateway.driver import Clash, DriverOptions, Emit
 from rfid_gateway.reads import ReaderStatus, TagReport
 
 OptionsT = TypeVar("OptionsT", bound=SerialOptions)
@@ -42,7 +44,7 @@ class SerialReader(ABC, Generic[OptionsT]):
         """Read until closed; raise ReaderError when the reader cannot go on."""
         if self._closed.is_set():
             return
-        with closing(open_port(self.options.port, self.options.baud, self.options.parity)) as port:
+        with closing(open_port(self.options.port, self._settings())) as port:
             session = Session(self.decoder(), self.dialogue(), self.options, self._now())
             while not self._closed.is_set():
                 data = port.read()
@@ -53,6 +55,11 @@ class SerialReader(ABC, Generic[OptionsT]):
         """Make `run` return within a read's wait (50 ms), or within 2 s while it still connects."""
         self._closed.set()
 
+    @staticmethod
+    def clashes(readers: Sequence[tuple[str, SerialOptions]]) -> Iterable[Clash]:
+        """Say which serial readers cannot share a port as they are configured."""
+        return clashes(readers, line_name)
+
     def explain(self, data: bytes) -> list[dict[str, object]]:
         """Say what this reader's protocol makes of bytes, one flat record each; opens nothing."""
         return explain(self.decoder(), data)
@@ -62,6 +69,9 @@ class SerialReader(ABC, Generic[OptionsT]):
         """Say what this protocol makes of bytes, with the options as they are where nothing is configured."""
         options = cast("OptionsT", cls.Options.model_validate({"port": "/dev/null"}))
         return cls("", options, SystemClock()).explain(data)
+
+    def _settings(self) -> LineSettings:
+        return LineSettings(self.options.baud, self.options.parity, self.options.control_lines)
 
     def _now(self) -> Instant:
         return Instant(self._clock.utc_us(), self._clock.monotonic_us())

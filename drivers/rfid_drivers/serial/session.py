@@ -12,7 +12,7 @@ What every protocol needs is here, once: the watch over silence and noise, and t
 from dataclasses import dataclass
 
 from rfid_drivers.serial.framing import Counters, Rejected
-from rfid_drivers.serial.protocol import US_PER_S, Decoder, Dialogue, Health, Instant, SerialOptions
+from rfid_drivers.serial.protocol import US_PER_S, Decoder, Dialogue, Health, Instant, Kind, SerialOptions
 from rfid_gateway.driver import ReaderError
 from rfid_gateway.reads import TagRead
 
@@ -42,10 +42,27 @@ class Session:
         self._noise = 0
         self._last_sent: tuple[bytes, ...] = ()
         self._heard = False
+        self._foreign = ""
         self._reported: Health | None = None
+
+    @property
+    def heard_at(self) -> int:
+        """When (monotonic microseconds) the reader was last understood."""
+        return self._heard_at
+
+    def excuse(self, waited_us: int) -> None:
+        """Do not count as silence that the reader was not asked for this long, because others had its line."""
+        self._heard_at += waited_us
 
     def advance(self, data: bytes, at: Instant) -> Turn:
         """Take what arrived until `at`, possibly nothing; raise ReaderError where the reader cannot be understood."""
+        heard = self.hear(data, at)
+        said = tuple(self._dialogue.tick(at.monotonic))
+        self._remember(heard.send + said)
+        return Turn(heard.send + said, heard.tag_reads, self._changed_health() or heard.health)
+
+    def hear(self, data: bytes, at: Instant) -> Turn:
+        """Take what arrived until `at` and say no more than that asks for; raise ReaderError as `advance` does."""
         send: list[bytes] = []
         tag_reads: list[TagRead] = []
         self._noise += len(data)
@@ -53,14 +70,20 @@ class Session:
             if isinstance(item, Rejected) or item.raw in self._last_sent:
                 # A half-duplex RS-485 adapter echoes what is sent: an echo is no sign of life.
                 continue
-            self._heard, self._heard_at, self._noise = True, at.monotonic, 0
+            self._noise = 0
+            if item.kind is Kind.FOREIGN:
+                self._foreign = f", a frame {item.detail}"
+                continue
+            self._heard, self._heard_at = True, at.monotonic
             tag_reads += item.tag_reads
             send += self._dialogue.hear(item, at.monotonic)
         self._watch(at.monotonic)
-        send += self._dialogue.tick(at.monotonic)
-        if send:
-            self._last_sent = tuple(send)
+        self._remember(tuple(send))
         return Turn(tuple(send), tuple(tag_reads), self._changed_health())
+
+    def _remember(self, sent: tuple[bytes, ...]) -> None:
+        if sent:
+            self._last_sent = sent
 
     def _changed_health(self) -> Health | None:
         health = self._dialogue.health
@@ -81,8 +104,8 @@ class Session:
         if limit_us and silence_us >= limit_us:
             raise ReaderError(
                 f"{port}: nothing understood from the reader for {silence_us / US_PER_S:.1f} s "
-                f"({_in_words(self._decoder.counters)}): check its power, the wiring (TX and RX crossed?), "
-                f"the baud rate ({self._options.baud}) and its address",
+                f"({_in_words(self._decoder.counters)}{self._foreign}): check its power, the wiring (TX and RX "
+                f"crossed?), the baud rate ({self._options.baud}) and its address",
             )
 
 

@@ -13,9 +13,18 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from rfid_drivers.serial import swct_codec as codec
+from rfid_drivers.serial.bus_reader import BusReader
 from rfid_drivers.serial.detection import FrameDetection
-from rfid_drivers.serial.protocol import US_PER_MS, US_PER_S, Frame, Health, Kind, SerialOptions
-from rfid_drivers.serial.reader import SerialReader
+from rfid_drivers.serial.protocol import (
+    US_PER_MS,
+    US_PER_S,
+    Alone,
+    Frame,
+    Health,
+    Kind,
+    SerialOptions,
+    place_of_polled,
+)
 from rfid_drivers.serial.swct_codec import SwctDecoder
 from rfid_gateway.driver import DriverOptions
 from rfid_gateway.reads import ReaderState
@@ -55,6 +64,11 @@ class SwctOptions(SerialOptions):
         default=1500, ge=100, le=60_000, description="Without an answer for this long an inventory is started again."
     )
 
+    @property
+    def place(self) -> int | Alone:
+        """Its address where it is polled by one."""
+        return place_of_polled(self.address, (self.mode, "poll"), codec.EVERYBODY)
+
 
 class SwctDialogue:
     """What to say to a reader that speaks SW/CT. Owned by one session."""
@@ -65,6 +79,8 @@ class SwctDialogue:
         self._health = Health(model="SW/CT")
         self._due = 0
         """Monotonic microseconds: no command before."""
+        self._asked: int | None = None
+        """The command that is not answered yet."""
         self._heard_at = 0
         self._questions = 0
         self._introduced = False
@@ -76,11 +92,18 @@ class SwctDialogue:
         """ONLINE, or DEGRADED with what the reader complains of."""
         return self._health
 
+    @property
+    def awaited_until(self) -> int:
+        """Until when the answer to the last command is waited for."""
+        return 0 if self._asked is None else self._due
+
     def hear(self, frame: Frame, now: int) -> list[bytes]:
         """Take note of a frame; give the acknowledgement of tags where the options ask for it."""
         if frame.kind != Kind.HEARTBEAT:
             # A reader that restarted, and no longer sends tags, has heartbeats all the same.
             self._heard_at = now
+        if frame.command == self._asked and frame.status is not None:
+            self._asked = None
         information = codec.read_information(frame)
         if information and not self._introduced:
             self._introduce(information, now)
@@ -111,7 +134,7 @@ class SwctDialogue:
         return codec.START_SENDING if self._options.mode == "push" else codec.STOP_SENDING
 
     def _ask(self, code: int, due: int) -> list[bytes]:
-        self._due = due
+        self._asked, self._due = code, due
         return [codec.command(code, address=self._options.address)]
 
     def _introduce(self, information: codec.Information, now: int) -> None:
@@ -140,7 +163,7 @@ class SwctDialogue:
         self._health = replace(self._health, state=state, detail=complaint)
 
 
-class SwctReader(SerialReader[SwctOptions]):
+class SwctReader(BusReader[SwctOptions]):
     """A reader that speaks SW/CT (entry point `swct`)."""
 
     Options: ClassVar[type[DriverOptions]] = SwctOptions
@@ -154,7 +177,7 @@ class SwctReader(SerialReader[SwctOptions]):
 
     def decoder(self) -> SwctDecoder:
         """Make the decoder of a new connection."""
-        return SwctDecoder(self.options.idle_gap_ms)
+        return SwctDecoder(self.options.idle_gap_ms, self.options.address)
 
     def dialogue(self) -> SwctDialogue:
         """Make the dialogue of a new connection."""

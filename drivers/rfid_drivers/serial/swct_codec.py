@@ -30,7 +30,7 @@ from typing import NamedTuple
 
 from rfid_drivers.serial.framing import Counters, FrameFormat, Framer, Rejected
 from rfid_drivers.serial.gen2 import EPC_LONGEST
-from rfid_drivers.serial.protocol import US_PER_MS, Frame, Instant, Kind
+from rfid_drivers.serial.protocol import US_PER_MS, Frame, Instant, Kind, foreign
 from rfid_gateway.reads import TagRead
 
 INVENTORY = 0x01
@@ -194,7 +194,8 @@ def _tag_read(tag: _Tag, seen_at: int) -> TagRead:
 class SwctDecoder:
     """Bytes of one connection to frames. Owned by its session."""
 
-    def __init__(self, idle_gap_ms: int) -> None:
+    def __init__(self, idle_gap_ms: int, address: int = EVERYBODY) -> None:
+        self._address = address
         self._framer = Framer(FrameFormat(needed, _verifies), idle_gap_ms * US_PER_MS)
 
     @property
@@ -205,6 +206,11 @@ class SwctDecoder:
     def feed(self, data: bytes, at: Instant) -> list[Frame | Rejected]:
         """Take what arrived; give what is complete."""
         return [
-            item if isinstance(item, Rejected) else parse(item, at.utc)
+            item if isinstance(item, Rejected) else self._parse(item, at.utc)
             for item in self._framer.feed(data, at.monotonic)
         ]
+
+    def _parse(self, raw: bytes, seen_at: int) -> Frame:
+        if self._address not in (EVERYBODY, raw[_ADDRESS_AT]):
+            return foreign(raw, raw[_CODE_AT], raw[_ADDRESS_AT])
+        return parse(raw, seen_at)

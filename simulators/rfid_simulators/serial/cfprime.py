@@ -4,10 +4,14 @@ Written from the byte layout of the vendor's manual V1.3: CF ADR CMD(2) LEN [STA
 8408, initial FFFF) with its high byte first.
 """
 
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rfid_simulators.world.sighting import Sighting
+
+_MEMORY = 1024
+"""Tags that wait for a round; the oldest is forgotten."""
 
 _PARAMETERS = 25
 _WORK_MODE_AT = 2
@@ -41,10 +45,14 @@ class SimulatedCfPrime:
         self.reading = setting.active
         """Whether tags are sent; a restart sets it back to what the work mode says."""
         self._setting = setting
+        self._seen: deque[Sighting] = deque(maxlen=_MEMORY)
 
     def hear(self, sightings: Sequence[Sighting]) -> list[bytes]:
         """Take what the antennas heard; give the frames that are sent because of it."""
-        return [self._answer(0x0001, 0x00, _tag(sighting)) for sighting in sightings] if self.reading else []
+        if self.reading:
+            return [self._answer(0x0001, 0x00, _tag(sighting)) for sighting in sightings]
+        self._seen.extend(sightings)
+        return []
 
     def receive(self, data: bytes) -> list[bytes]:
         """Take commands, as one read brings them; give the answer frames. Damaged, or for another address: silence."""
@@ -63,9 +71,11 @@ class SimulatedCfPrime:
             return []
         if command[1] not in (self._setting.address, 0xFF):
             return []
-        return self._obey(int.from_bytes(command[2:4], "big"))
+        return self._obey(int.from_bytes(command[2:4], "big"), command[5:-2])
 
-    def _obey(self, code: int) -> list[bytes]:
+    def _obey(self, code: int, data: bytes) -> list[bytes]:
+        if code == 0x0001 and any(data) and self._setting.start_status == 0:
+            return self._round()
         if code == 0x0001:
             self.reading = self._setting.start_status == 0
             return [] if self.reading else [self._answer(code, self._setting.start_status)]
@@ -77,6 +87,13 @@ class SimulatedCfPrime:
         if code == 0x0072:  # noqa: PLR2004
             return [self._answer(code, 0x00, self._parameters())]
         return [self._answer(code, 0x01)]
+
+    def _round(self) -> list[bytes]:
+        """Run the one round that was asked for: what was heard since the last, and the end."""
+        self.reading = False
+        tags = [self._answer(0x0001, 0x00, _tag(sighting)) for sighting in self._seen]
+        self._seen.clear()
+        return [*tags, self._answer(0x0001, 0x12)]
 
     def _parameters(self) -> bytes:
         parameters = bytearray(_PARAMETERS)

@@ -67,6 +67,11 @@ class SimulatedChafon:
             data = data[data[0] + 1 :]
         return answers
 
+    def restart(self) -> None:
+        """Lose the power and get it back: pushes as it was told to in its flash memory."""
+        self.pushing = self._setting.pushing
+        self._seen.clear()
+
     def _receive_one(self, command: bytes) -> list[bytes]:
         if len(command) < 5 or command[0] != len(command) - 1:  # noqa: PLR2004 - the shortest command
             return []

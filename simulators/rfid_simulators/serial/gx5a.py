@@ -4,10 +4,14 @@ Written from the vendor's byte layout: 5A 00 01 MT MID [ADR] LEN(2) data CRC, th
 over all bytes after 5A, its high byte first.
 """
 
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from rfid_simulators.world.sighting import Sighting
+
+_MEMORY = 1024
+"""Tags that wait for a round; the oldest is forgotten."""
 
 _SERIAL_NUMBER = b"GX0001"
 _COMPILED = b"2021-03-01 12:00"
@@ -45,15 +49,21 @@ class SimulatedGx5a:
     def __init__(self, setting: Gx5aSetting) -> None:
         self.reading = setting.reading
         """Whether an inventory runs; a restart ends it."""
+        self.started = 0
+        """Inventories that were started by command."""
         self.acknowledged: list[int] = []
         """Numbers of tags that were acknowledged."""
         self._setting = setting
         self._antennas = 0xFFFFFFFF
+        self._seen: deque[Sighting] = deque(maxlen=_MEMORY)
         self._number = 0
 
     def hear(self, sightings: Sequence[Sighting]) -> list[bytes]:
         """Take what the antennas heard; give the frames that are sent because of it."""
-        return [self._tag(s) for s in sightings if self.reading and self._antennas >> s.antenna_id - 1 & 1]
+        if self.reading:
+            return self._tags(sightings)
+        self._seen.extend(sightings)
+        return []
 
     def receive(self, data: bytes) -> list[bytes]:
         """Take commands, as one read brings them; give the answer frames. Damaged, or for another address: silence."""
@@ -83,13 +93,26 @@ class SimulatedGx5a:
             return []
         if (kind, number) == (2, 0x10):
             self.reading = self._setting.start_result == 0
+            self.started += self.reading
             self._antennas = int.from_bytes(data[:4], "big")
+            if self.reading and data[4:5] == b"\x00":
+                return [self._frame(kind, number, b"\x00"), *self._round()]
             return [self._frame(kind, number, bytes((self._setting.start_result,)))]
         if (kind, number) == (2, 0xFF):
             ended = [self._frame(0x12, 0x01, b"\x01")] if self.reading else []
             self.reading = False
             return [self._frame(kind, number, b"\x00"), *ended]
         return []
+
+    def _round(self) -> list[bytes]:
+        """Run the one round that was asked for: what was heard since the last, and the end."""
+        self.reading = False
+        tags = self._tags(self._seen)
+        self._seen.clear()
+        return [*tags, self._frame(0x12, 0x01, b"\x00")]
+
+    def _tags(self, sightings: Iterable[Sighting]) -> list[bytes]:
+        return [self._tag(sighting) for sighting in sightings if self._antennas >> sighting.antenna_id - 1 & 1]
 
     def _tag(self, sighting: Sighting) -> bytes:
         epc = bytes.fromhex(sighting.epc)

@@ -73,6 +73,11 @@ class SimulatedM100:
             data = data[end:]
         return answers
 
+    def restart(self) -> None:
+        """Lose the power and get it back: no inventory runs, and the parameters are as delivered."""
+        self.reading, self.region, self.power = False, 0, 2600
+        self._selecting = self._setting.selecting
+
     def _receive_one(self, command: bytes) -> list[bytes]:
         if command[0] != self._setting.head or command[-1] != _TAILS[self._setting.head]:
             return []

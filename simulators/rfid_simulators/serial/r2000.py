@@ -63,6 +63,10 @@ class SimulatedR2000:
             data = data[data[1] + 2 :]
         return answers
 
+    def restart(self) -> None:
+        """Lose the power and get it back: antenna and temporary power are as delivered."""
+        self.power, self._antenna = None, 1
+
     def _receive_one(self, command: bytes) -> list[bytes]:
         whole = len(command) >= 5 and command[0] == 0xA0 and command[1] == len(command) - 2  # noqa: PLR2004 - the shortest
         if not whole or sum(command) % 256:
@@ -75,7 +79,7 @@ class SimulatedR2000:
         if code == 0x72:  # noqa: PLR2004 - command codes are the manual's
             return [self._answer(code, bytes((1, 9)))]
         if code == 0x70:  # noqa: PLR2004
-            self.power, self._antenna = None, 1
+            self.restart()
             return []
         if code == 0x66 and data:  # noqa: PLR2004
             self.power = data[0]

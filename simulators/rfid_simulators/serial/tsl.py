@@ -37,6 +37,10 @@ class SimulatedTsl:
         lines = data.decode("ascii", errors="replace").split("\r\n")
         return [self._obey(line) for line in lines if line.startswith(".")]
 
+    def restart(self) -> None:
+        """Lose the power and get it back."""
+        self._seen.clear()
+
     def _obey(self, line: str) -> bytes:
         if line.startswith(".iv"):
             return self._inventory(line)
