@@ -2,8 +2,8 @@
 
 import pytest
 
-from rfid_simulators.fault_names import NAMES, read_fault
 from rfid_simulators.faults import CutMidMessage, LoseReplies, Reboot, SendGarbage, SilentHang, SlowReplies
+from rfid_simulators.llrp.fault_names import FAULTS
 
 
 @pytest.mark.parametrize(
@@ -18,15 +18,15 @@ from rfid_simulators.faults import CutMidMessage, LoseReplies, Reboot, SendGarba
     ],
 )
 def test_a_fault_is_a_name_a_value_and_a_time(text: str, after_s: float, fault: object) -> None:
-    assert read_fault(text) == (after_s, fault)
+    assert FAULTS.read(text) == (after_s, fault)
 
 
-@pytest.mark.parametrize("name", sorted(set(NAMES) - {"lose"}))
+@pytest.mark.parametrize("name", sorted(set(FAULTS.names) - {"lose"}))
 def test_every_fault_but_one_does_without_a_value(name: str) -> None:
-    assert read_fault(name).after_s == 0
+    assert FAULTS.read(name).after_s == 0
 
 
 @pytest.mark.parametrize("text", ["", "explode", "lose", "hang:1", "slow:soon", "slow:1@later", "garbage:xx"])
 def test_what_is_no_fault_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"is no fault .* expected NAME\[:VALUE\]\[@SECONDS\]"):
-        read_fault(text)
+        FAULTS.read(text)
