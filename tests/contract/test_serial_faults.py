@@ -181,7 +181,7 @@ CHECKED: dict[str, Fault] = {
 """What lines of text cannot stand: noise before a line is part of it, and a changed digit is another tag."""
 LENGTHS: dict[str, Fault] = {"EPC lengths": EpcLengths()}
 PACKED: dict[str, Fault] = {"one tag per frame": TagsPerFrame(1), "many tags per frame": TagsPerFrame(6)}
-ALIVE: dict[str, Fault] = {"no keep-alives": StopKeepalives()}
+ALIVE: dict[str, Fault] = {"no keepalives": StopKeepalives()}
 UNCHECKED = ("line", "tsl")
 
 

@@ -163,7 +163,7 @@ class FaultySerialLine:
 
     Args:
         level: the noise that is always there.
-        is_keepalive: tells keep-alives and heartbeats from other frames.
+        is_keepalive: tells keepalives and heartbeats from other frames.
         unknown: makes a frame that no manual has.
     """
 
