@@ -10,7 +10,7 @@ comparison: a line of 115200 baud carries 11 520 bytes per second, `lines_per_co
 import argparse
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from rfid_drivers.serial.cfprime_codec import CfPrimeDecoder
 from rfid_drivers.serial.chafon_codec import ChafonDecoder
@@ -41,23 +41,29 @@ ROUNDS = 5
 BYTES_PER_S_OF_A_LINE = 11_520
 IDLE_GAP_MS = 200
 
-LABELS = [f"3034257BF7194E4{number:09X}" for number in range(TAGS)]
-CARDS = [f"6F{number:08X}" for number in range(TAGS)]
+
+def label(number: int) -> str:
+    return f"3034257BF7194E4{number:09X}"
+
+
+def card(number: int) -> str:
+    return f"6F{number:08X}"
 
 
 def sighting(number: int, epc: str) -> Sighting:
     return Sighting(1000 * number, "r", 1, epc, -50.0 - number % 20, 0.01 * number, 0.0, 1 + number % 4)
 
 
-def made_by(firmware: Firmware, epcs: Sequence[str] = LABELS, ask: bytes = b"") -> bytes:
-    """What a simulated reader sends for these tags, by itself or when it is asked after every fourth of them."""
-    stream = b""
-    for at in range(0, len(epcs), 4):
-        frames = firmware.hear([sighting(number, epc) for number, epc in enumerate(epcs[at : at + 4], at)])
-        stream += b"".join(frames + (firmware.receive(ask) if ask else []))
-    return stream
+def made_by(firmware: Firmware, tags: int, epc: Callable[[int], str] = label, ask: bytes = b"") -> list[bytes]:
+    """The frames that a simulated reader sends for these tags, by itself or when it is asked after every fourth."""
+    sent: list[bytes] = []
+    for at in range(0, tags, 4):
+        sent += firmware.hear([sighting(number, epc(number)) for number in range(at, min(at + 4, tags))])
+        sent += firmware.receive(ask) if ask else []
+    return sent
 
 
+R2000_ADDRESS = 1
 REAL_TIME_INVENTORY = bytes.fromhex("A004018901D1")
 
 
@@ -65,21 +71,27 @@ def rdm6300_decoder() -> Decoder:
     return Rdm6300Reader("r", Rdm6300Options(port="/dev/null"), SystemClock()).decoder()
 
 
-PROTOCOLS: dict[str, tuple[Callable[[], Decoder], Callable[[], bytes]]] = {
-    "cfprime": (lambda: CfPrimeDecoder(IDLE_GAP_MS), lambda: made_by(SimulatedCfPrime(CfPrimeSetting()))),
-    "chafon": (lambda: ChafonDecoder(IDLE_GAP_MS), lambda: made_by(SimulatedChafon(ChafonSetting(pushing=True)))),
-    "gx5a": (lambda: Gx5aDecoder(IDLE_GAP_MS), lambda: made_by(SimulatedGx5a(Gx5aSetting(reading=True)))),
-    "m100": (lambda: M100Decoder(IDLE_GAP_MS), lambda: made_by(SimulatedM100(M100Setting(reading=True)))),
-    "mercury": (lambda: MercuryDecoder(IDLE_GAP_MS), lambda: made_by(SimulatedMercury(MercurySetting(reading=True)))),
-    "r2000": (
-        lambda: R2000Decoder(IDLE_GAP_MS),
-        lambda: made_by(SimulatedR2000(R2000Setting()), ask=REAL_TIME_INVENTORY),
+PROTOCOLS: dict[str, tuple[Callable[[], Decoder], Callable[[int], list[bytes]]]] = {
+    "cfprime": (lambda: CfPrimeDecoder(IDLE_GAP_MS), lambda tags: made_by(SimulatedCfPrime(CfPrimeSetting()), tags)),
+    "chafon": (
+        lambda: ChafonDecoder(IDLE_GAP_MS),
+        lambda tags: made_by(SimulatedChafon(ChafonSetting(pushing=True)), tags),
     ),
-    "rdm6300": (rdm6300_decoder, lambda: made_by(SimulatedLineReader(RDM6300), CARDS)),
-    "swct": (lambda: SwctDecoder(IDLE_GAP_MS), lambda: made_by(SimulatedSwct(SwctSetting()))),
-    "tsl": (lambda: TslDecoder(IDLE_GAP_MS), lambda: made_by(SimulatedTsl(TslSetting(triggered=True)))),
+    "gx5a": (lambda: Gx5aDecoder(IDLE_GAP_MS), lambda tags: made_by(SimulatedGx5a(Gx5aSetting(reading=True)), tags)),
+    "m100": (lambda: M100Decoder(IDLE_GAP_MS), lambda tags: made_by(SimulatedM100(M100Setting(reading=True)), tags)),
+    "mercury": (
+        lambda: MercuryDecoder(IDLE_GAP_MS),
+        lambda tags: made_by(SimulatedMercury(MercurySetting(reading=True)), tags),
+    ),
+    "r2000": (
+        lambda: R2000Decoder(IDLE_GAP_MS, R2000_ADDRESS),
+        lambda tags: made_by(SimulatedR2000(R2000Setting()), tags, ask=REAL_TIME_INVENTORY),
+    ),
+    "rdm6300": (rdm6300_decoder, lambda tags: made_by(SimulatedLineReader(RDM6300), tags, card)),
+    "swct": (lambda: SwctDecoder(IDLE_GAP_MS), lambda tags: made_by(SimulatedSwct(SwctSetting()), tags)),
+    "tsl": (lambda: TslDecoder(IDLE_GAP_MS), lambda tags: made_by(SimulatedTsl(TslSetting(triggered=True)), tags)),
 }
-"""Protocol: what makes its decoder, and what makes its stream. A new protocol is one line."""
+"""Protocol: what makes its decoder, and what makes the frames of so many tags. A new protocol is one line."""
 
 
 def bytes_per_second(decoder: Decoder, stream: bytes, seconds: float) -> float:
@@ -106,8 +118,8 @@ def main() -> None:
     for name in arguments.protocols or PROTOCOLS:
         if name not in PROTOCOLS:
             parser.error(f"{name} is none of {', '.join(PROTOCOLS)}")
-        make_decoder, make_stream = PROTOCOLS[name]
-        stream = make_stream()
+        make_decoder, make_frames = PROTOCOLS[name]
+        stream = b"".join(make_frames(TAGS))
         tags = tags_in(make_decoder(), stream)
         if tags != TAGS:
             raise SystemExit(f"{name}: {tags} of {TAGS} tags decoded")

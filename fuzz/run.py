@@ -17,7 +17,10 @@ from pathlib import Path
 
 from fuzz.seeds import write_seeds
 
-TARGETS = ("framing", "session", "conversation", "reports", "tags", "control_messages", "chafon", "line", "rdm6300")
+TARGETS = (
+    *("framing", "session", "conversation", "reports", "tags", "control_messages"),
+    *("cfprime", "chafon", "gx5a", "line", "m100", "mercury", "r2000", "rdm6300", "swct", "tsl"),
+)
 LONGEST_INPUT = 1024
 _SHOWN_OF_A_CRASH = 60
 _PROGRESS = re.compile(r"#(\d+)\s.*cov: (\d+) ft: (\d+)")

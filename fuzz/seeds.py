@@ -1,9 +1,23 @@
 """Inputs that the fuzzer starts from, made when it runs: the tests' messages and, where it is, reference data."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from fuzz.targets import SERIAL
+from rfid_drivers.serial.protocol import Instant
+from rfid_drivers.serial.session import Session
+from rfid_simulators.serial.cfprime import CfPrimeSetting, SimulatedCfPrime
+from rfid_simulators.serial.chafon import ChafonSetting, SimulatedChafon
+from rfid_simulators.serial.gx5a import Gx5aSetting, SimulatedGx5a
+from rfid_simulators.serial.line import RDM6300, LineSetting, SimulatedLineReader
+from rfid_simulators.serial.m100 import M100Setting, SimulatedM100
+from rfid_simulators.serial.mercury import MercurySetting, SimulatedMercury
+from rfid_simulators.serial.r2000 import R2000Setting, SimulatedR2000
+from rfid_simulators.serial.server import Firmware
+from rfid_simulators.serial.swct import SimulatedSwct, SwctSetting
+from rfid_simulators.serial.tsl import SimulatedTsl, TslSetting
+from rfid_simulators.world.sighting import Sighting
 from tests import llrp_messages as llrp
 
 _SHARED = Path(__file__).resolve().parents[2] / "shared" / "vectors"
@@ -17,7 +31,7 @@ def write_seeds(target: str, folder: Path) -> None:
 
 
 def _seeds(target: str) -> Iterator[bytes]:
-    if target in ("chafon", "line", "rdm6300"):
+    if target in SERIAL:
         yield from _serial(target)
     elif target in ("framing", "session"):
         for state in range(4):
@@ -78,12 +92,62 @@ def _bodies(beginning: str) -> list[bytes]:
     return [file.read_bytes() for file in sorted((_SHARED / "llrp").glob(f"{beginning}*.bytes"))]
 
 
+_FIRMWARE: dict[str, Callable[[], Firmware]] = {
+    "cfprime": lambda: SimulatedCfPrime(CfPrimeSetting()),
+    "chafon": lambda: SimulatedChafon(ChafonSetting()),
+    "gx5a": lambda: SimulatedGx5a(Gx5aSetting(numbered=True)),
+    "line": lambda: SimulatedLineReader(LineSetting()),
+    "m100": lambda: SimulatedM100(M100Setting()),
+    "mercury": lambda: SimulatedMercury(MercurySetting()),
+    "r2000": lambda: SimulatedR2000(R2000Setting()),
+    "rdm6300": lambda: SimulatedLineReader(RDM6300),
+    "swct": lambda: SimulatedSwct(SwctSetting()),
+    "tsl": lambda: SimulatedTsl(TslSetting()),
+}
+_VECTORS = {
+    "cfprime": "chafon_cf",
+    "chafon": "chafon_len",
+    "gx5a": "gx_5a",
+    "m100": "m100_bb7e",
+    "mercury": "mercury",
+    "r2000": "r2000_a0",
+    "rdm6300": "rdm6300_ascii",
+    "swct": "swct_5357",
+    "tsl": "tsl_ascii2",
+}
+"""What the reference data call a protocol."""
+_STEPS, _STEP_US = 200, 50_000
+_SLOWLY = 64 + 31
+"""Pieces of 32 bytes, 50 ms apart (see `targets.serial`)."""
+
+
 def _serial(target: str) -> Iterator[bytes]:
-    protocol = {"chafon": "chafon_len", "rdm6300": "rdm6300_ascii"}.get(target)
-    yield {"line": b"E28068940000502C6FE618BB\r\n", "rdm6300": b"\x026F00538E12B0\x03"}.get(target, b"\x00")
-    vectors = _SHARED / "serial.json"
-    if vectors.exists():
-        for vector in json.loads(vectors.read_text()):
-            if protocol in (None, vector["protocol"]):
-                frame = bytes.fromhex(vector["hex"])
-                yield b"\x90" + frame if target == "chafon" else frame
+    """What a simulated reader says in ten seconds, with each way of using it, and the reference data's frames."""
+    for way in range(len(SERIAL[target])):
+        head = bytes((way, _SLOWLY))
+        yield head + _said_to(target, way)
+        if target == "line":
+            yield head + b"E28068940000502C6FE618BB\r\nREADY\r\n1234567890,1,-60.5\r\n"
+        vectors = _SHARED / "serial.json"
+        if vectors.exists():
+            known = json.loads(vectors.read_text())
+            yield from (head + bytes.fromhex(one["hex"]) for one in known if one["protocol"] == _VECTORS.get(target))
+
+
+def _said_to(target: str, way: int) -> bytes:
+    reader, firmware = SERIAL[target][way], _FIRMWARE[target]()
+    session = Session(reader.decoder(), reader.dialogue(), reader.options, Instant(0, 0))
+    epc = "6F00538E12" if target == "rdm6300" else "3034257BF7194E4000001A85"
+    said, frames = b"", list[bytes]()
+    for step in range(_STEPS):
+        at = step * _STEP_US
+        turn = session.advance(b"".join(frames), Instant(at, at))
+        frames = [frame for command in turn.send for frame in firmware.receive(command)]
+        if step % 20 == 0:
+            frames += firmware.hear([Sighting(at, "r", 1, epc, -60.0)])
+        said += b"".join(frames)
+    return said[:_LONGEST]
+
+
+_LONGEST = 1000
+"""The fuzzer takes no more than 1024 bytes."""

@@ -6,6 +6,8 @@ fuzzer finds these ways by itself. Tests call the targets too: an input that onc
 
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
+from typing import Any
 
 from rfid_drivers.llrp.control import decode_capabilities
 from rfid_drivers.llrp.framing import Frame, Framer
@@ -13,12 +15,20 @@ from rfid_drivers.llrp.notifications import decode_notification, decode_status
 from rfid_drivers.llrp.parameters import LlrpDecodeError
 from rfid_drivers.llrp.reports import DecodedReport, ReportDecoder
 from rfid_drivers.llrp.rospec import installed_specs
-from rfid_drivers.serial.chafon import ChafonDialogue, ChafonOptions
-from rfid_drivers.serial.chafon_codec import ChafonDecoder
-from rfid_drivers.serial.line import LineDecoder, LineDialogue, LineOptions, Rdm6300Options
-from rfid_drivers.serial.protocol import Decoder, Dialogue, Instant, SerialOptions
+from rfid_drivers.serial.cfprime import CfPrimeReader
+from rfid_drivers.serial.chafon import ChafonReader
+from rfid_drivers.serial.gx5a import Gx5aReader
+from rfid_drivers.serial.line import LineReader, Rdm6300Reader
+from rfid_drivers.serial.m100 import M100Reader
+from rfid_drivers.serial.mercury import MercuryReader
+from rfid_drivers.serial.protocol import Decoder, Instant
 from rfid_drivers.serial.protocol import Frame as SerialFrame
+from rfid_drivers.serial.r2000 import R2000Reader
+from rfid_drivers.serial.reader import SerialReader
 from rfid_drivers.serial.session import Session as SerialSession
+from rfid_drivers.serial.swct import SwctReader
+from rfid_drivers.serial.tsl import TslReader
+from rfid_gateway.clock import SystemClock
 from rfid_gateway.driver import ReaderError
 from tests.llrp_messages import OPTIONS, SECOND, UTC, greeting, ok, tag, usual_tag
 from tests.llrp_messages import Dialogue as LlrpDialogue
@@ -112,35 +122,29 @@ def control_messages(data: bytes) -> None:
             decode(data)
 
 
-def chafon(data: bytes) -> None:
-    """Frames of Chafon readers are the same however the stream is cut, in both modes."""
-    mode, stream = data[:1], data[1:]
-    options = ChafonOptions(port="/dev/ttyS0", mode="poll" if mode < b"\x80" else "push")
-    _serial(lambda: ChafonDecoder(options.idle_gap_ms), lambda: ChafonDialogue(options), options, stream)
+def serial(ways: tuple[SerialReader[Any], ...], data: bytes) -> None:
+    """A serial protocol's frames are the same however the stream is cut, and its session only raises ReaderError.
 
-
-def line(data: bytes) -> None:
-    """So are lines of text."""
-    options = LineOptions(port="/dev/ttyS0")
-    _serial(lambda: LineDecoder(options), lambda: LineDialogue(options), options, data)
-
-
-def rdm6300(data: bytes) -> None:
-    """So are the telegrams of an RDM6300."""
-    options = Rdm6300Options(port="/dev/ttyS0")
-    _serial(lambda: LineDecoder(options), lambda: LineDialogue(options), options, data)
-
-
-def _serial(
-    make_decoder: Callable[[], Decoder], make_dialogue: Callable[[], Dialogue], options: SerialOptions, data: bytes
-) -> None:
-    whole = _serial_frames(make_decoder(), [data])
-    assert _serial_frames(make_decoder(), [bytes((byte,)) for byte in data]) == whole
-    conversation = SerialSession(make_decoder(), make_dialogue(), options, _START)
+    The first byte chooses the reader's options, the second how fast the stream comes: pieces of up to 64 bytes, and
+    after each a pause of up to a second, so that answers arrive at any point of the dialogue.
+    """
+    if len(data) < 2:
+        return
+    reader = ways[data[0] % len(ways)]
+    size, pause_us = 1 + data[1] % 64, _PAUSES_US[data[1] // 64]
+    stream = data[2:]
+    whole = _serial_frames(reader.decoder(), [stream])
+    assert _serial_frames(reader.decoder(), [bytes((byte,)) for byte in stream]) == whole
+    conversation = SerialSession(reader.decoder(), reader.dialogue(), reader.options, _START)
+    now = _START
     with suppress(ReaderError):
-        for at in range(0, len(data), 16):
-            now = Instant(_START.utc + at * 1000, _START.monotonic + at * 1000)
-            conversation.advance(data[at : at + 16], now)
+        for at in range(0, len(stream), size):
+            now = Instant(now.utc + pause_us, now.monotonic + pause_us)
+            conversation.advance(stream[at : at + size], now)
+            conversation.advance(b"", now)
+
+
+_PAUSES_US = (1_000, 50_000, 300_000, SECOND)
 
 
 def _serial_frames(decoder: Decoder, chunks: list[bytes]) -> list[SerialFrame]:
@@ -180,7 +184,33 @@ def _leaving() -> LlrpDialogue:
 
 _STATES = (_greeting, _setting_up, _running, _leaving)
 
+
+def _ways(kind: type[SerialReader[Any]], *options: dict[str, object]) -> tuple[SerialReader[Any], ...]:
+    """One reader, never run, for each set of options."""
+    ports = [{"port": "/dev/ttyS0"} | one for one in options or ({},)]
+    return tuple(kind("fuzzed", kind.Options.model_validate(one), SystemClock()) for one in ports)
+
+
+SERIAL: dict[str, tuple[SerialReader[Any], ...]] = {
+    "cfprime": _ways(CfPrimeReader, {}, {"mode": "start"}),
+    "chafon": _ways(ChafonReader, {}, {"mode": "poll"}, {"push_command": "real_time"}),
+    "gx5a": _ways(Gx5aReader, {}, {"address": 3, "phase_steps": 128}),
+    "line": _ways(
+        LineReader,
+        {},
+        {"line_ends": "", "doubled_epc": True},
+        {"epc_format": "decimal", "regex": r"(?P<epc>\d+),(?P<antenna>\d*),(?P<rssi>[-\d.]*)"},
+    ),
+    "m100": _ways(M100Reader, {}, {"region": "EU", "power_dbm": 20}, {"framing": "aa"}),
+    "mercury": _ways(MercuryReader, {}, {"power_dbm": 20}),
+    "r2000": _ways(R2000Reader, {}, {"antennas": [1, 2], "power_dbm": 25, "session": 1}, {"address": 255}),
+    "rdm6300": _ways(Rdm6300Reader),
+    "swct": _ways(SwctReader, {}, {"mode": "poll"}, {"acknowledge": True}),
+    "tsl": _ways(TslReader, {}, {"mode": "trigger"}),
+}
+"""Every serial protocol with the options that change what is decoded or said."""
+
 TARGETS: dict[str, Callable[[bytes], None]] = {
-    target.__name__: target
-    for target in (framing, session, conversation, reports, tags, control_messages, chafon, line, rdm6300)
+    **{target.__name__: target for target in (framing, session, conversation, reports, tags, control_messages)},
+    **{name: partial(serial, ways) for name, ways in SERIAL.items()},
 }

@@ -8,14 +8,16 @@ from threading import Event
 
 import click
 
-from rfid_simulators import fault_names
 from rfid_simulators.ending import told_to_end
-from rfid_simulators.fault_names import PlannedFault, read_fault
+from rfid_simulators.fault_names import PlannedFault
+from rfid_simulators.faults import Fault
 from rfid_simulators.llrp import refusals
+from rfid_simulators.llrp.fault_names import FAULTS
 from rfid_simulators.llrp.inventory import Sources
 from rfid_simulators.llrp.profiles import PROFILES, ReaderProfile
 from rfid_simulators.llrp.recorded import RecordedReports, load_reports
 from rfid_simulators.llrp.server import LlrpReaderServer
+from rfid_simulators.scene_options import chosen_scene, scene_options, tell
 from rfid_simulators.serial_cli import serial
 from rfid_simulators.steady_field import steady_field
 
@@ -35,7 +37,7 @@ main.add_command(serial)
 @click.option("--port", default=LLRP_PORT, show_default=True, help="TCP port on 127.0.0.1; 0 takes a free one.")
 @click.option("--rate", default=100.0, show_default=True, help="Tag reads per second, or recorded reports per second.")
 @click.option("--tags", default=20, show_default=True, help="Tags in the field.")
-@click.option("--seed", default=0, show_default=True, help="The same seed gives the same tags and reads.")
+@scene_options
 @click.option(
     "--record",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
@@ -51,7 +53,7 @@ main.add_command(serial)
     "faults",
     multiple=True,
     metavar="NAME[:VALUE][@SECONDS]",
-    help=f"Let something go wrong, at once or SECONDS after the start: {', '.join(fault_names.NAMES)}.",
+    help=f"Let something go wrong, at once or SECONDS after the start: {', '.join(FAULTS.names)}.",
 )
 @click.option("--connect-to", metavar="HOST:PORT", help="Open the connection to this client, again and again.")
 @click.option("--tls-certificate", type=click.Path(exists=True, dir_okay=False), help="PEM file: encrypt connections.")
@@ -61,7 +63,10 @@ def reader(
     port: int,
     rate: float,
     tags: int,
+    scene: str | None,
     seed: int,
+    scene_reader: str | None,
+    scene_after: float,
     record: Path | None,
     profile: str,
     clock_offset: float,
@@ -78,10 +83,14 @@ def reader(
     if rate <= 0 or tags <= 0:
         raise click.UsageError(f"--rate is {rate} and --tags is {tags}, expected both above 0")
     planned = _planned(faults)
+    world = chosen_scene(scene, seed, scene_reader, scene_after)
+    if world and record:
+        raise click.UsageError("give either --scene or --record")
+    sources = Sources(world.radio) if world else _sources(record, rate, tags, seed)
     try:
         server = LlrpReaderServer(
             _profile(profile, report_buffer, refuse),
-            _sources(record, rate, tags, seed),
+            sources,
             port=port,
             offset_us=int(clock_offset * SECOND),
             drift_ppm=clock_drift,
@@ -96,6 +105,7 @@ def reader(
         raise click.ClickException(f"port {port} on 127.0.0.1: {error.strerror}") from error
     host, listening = server.address
     click.echo(f"{profile} on {host}:{listening}")
+    tell(world)
     ending = told_to_end()
     try:
         _watch(server, ending, planned, quiet=quiet)
@@ -126,10 +136,9 @@ def _profile(name: str, report_buffer: int | None, refuse: tuple[str, ...]) -> R
     )
 
 
-def _planned(faults: tuple[str, ...]) -> list[PlannedFault]:
-    """Read the faults; the first one to come stands first."""
+def _planned(faults: tuple[str, ...]) -> list[PlannedFault[Fault]]:
     try:
-        return sorted(map(read_fault, faults), key=lambda planned: planned.after_s)
+        return FAULTS.plan(faults)
     except ValueError as error:
         raise click.UsageError(f"--fault: {error}") from error
 
@@ -158,7 +167,7 @@ def _tls(certificate: str | None, key: str | None, *, is_client: bool) -> ssl.SS
     return context
 
 
-def _watch(server: LlrpReaderServer, ending: Event, planned: list[PlannedFault], *, quiet: bool) -> None:
+def _watch(server: LlrpReaderServer, ending: Event, planned: list[PlannedFault[Fault]], *, quiet: bool) -> None:
     """Let faults begin when they are due, and print the counters once a second where they have changed."""
     before = ""
     seconds = 0

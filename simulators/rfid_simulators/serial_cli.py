@@ -2,13 +2,18 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from threading import Event
 
 import click
 
 from rfid_simulators.ending import told_to_end
+from rfid_simulators.fault_names import PlannedFault
+from rfid_simulators.scene_options import chosen_scene, scene_options, tell
 from rfid_simulators.serial.bus import ADDRESSED, SimulatedBus
 from rfid_simulators.serial.cfprime import CfPrimeSetting, SimulatedCfPrime
 from rfid_simulators.serial.chafon import ChafonSetting, SimulatedChafon
+from rfid_simulators.serial.fault_names import FAULTS
+from rfid_simulators.serial.faults import Fault
 from rfid_simulators.serial.gx5a import Gx5aSetting, SimulatedGx5a
 from rfid_simulators.serial.line import RDM6300, LineSetting, SimulatedLineReader
 from rfid_simulators.serial.m100 import M100Setting, SimulatedM100
@@ -73,7 +78,15 @@ def tags_by_address(addresses: Sequence[int], epcs: Sequence[str], every_us: int
 @click.option("--echo", is_flag=True, help="With --address: the line echoes commands, as some RS-485 adapters do.")
 @click.option("--epc", "epcs", multiple=True, help="Hex EPC of a tag before the antenna; repeat for several.")
 @click.option("--every-ms", type=click.IntRange(1), default=500, show_default=True, help="Period of each tag.")
+@scene_options
 @click.option("--junk", type=click.FloatRange(0, 1), default=0.0, help="Share of frames with noise before them.")
+@click.option(
+    "--fault",
+    "faults",
+    multiple=True,
+    metavar="NAME[:VALUE][@SECONDS]",
+    help=f"Let something go wrong, at once or SECONDS after the start: {', '.join(FAULTS.names)}.",
+)
 @click.option("--seconds", type=click.FloatRange(0), default=0.0, help="End after this long; 0: at Ctrl-C.")
 def serial(
     *,
@@ -84,25 +97,65 @@ def serial(
     echo: bool,
     epcs: tuple[str, ...],
     every_ms: int,
+    scene: str | None,
+    seed: int,
+    scene_reader: str | None,
+    scene_after: float,
     junk: float,
+    faults: tuple[str, ...],
     seconds: float,
 ) -> None:
-    """Simulate a serial reader with tags standing before it, until Ctrl-C."""
+    """Simulate a serial reader with tags standing before it, or one of a scene, until Ctrl-C."""
     if (link is None) == (port is None):
         raise click.UsageError("give either --link PATH or --port N")
     if addresses and protocol not in ADDRESSED:
         raise click.UsageError(f"--address goes with {', '.join(sorted(ADDRESSED))}")
+    if addresses and scene:
+        raise click.UsageError("give either --scene or --address")
+    world = chosen_scene(scene, seed, scene_reader, scene_after)
+    if world and epcs:
+        raise click.UsageError("give either --scene or --epc")
     firmware: Firmware
     if addresses:
         firmware = SimulatedBus({str(address): ADDRESSED[protocol](address) for address in addresses}, echo=echo)
-        radio = tags_by_address(addresses, epcs, every_ms * 1000)
+        standing = tags_by_address(addresses, epcs, every_ms * 1000)
     else:
         firmware = _FIRMWARE[protocol]()
-        radio = standing_tags(epcs or _EPCS.get(protocol, _TWO_LABELS), every_ms * 1000)
+        standing = standing_tags(epcs or _EPCS.get(protocol, _TWO_LABELS), every_ms * 1000)
+    planned = _planned(faults)
     try:
         wire = PtyWire(link) if link else TcpWire(port or 0)
     except OSError as error:
         raise click.ClickException(f"{link or port}: {error.strerror}") from error
-    with SerialReaderServer(firmware, radio, wire, NoiseLevel(junk=junk)) as server:
+    server = SerialReaderServer(firmware, world.radio if world else standing, wire, NoiseLevel(junk=junk, seed=seed))
+    try:
+        for _, fault in planned:
+            server.check(fault)
+    except ValueError as error:
+        wire.close()
+        raise click.UsageError(f"--fault: {error}") from error
+    with server:
         click.echo(f"{protocol} reader at {server.url}")
-        told_to_end().wait(seconds or None)
+        tell(world)
+        _wait(server, told_to_end(), planned, seconds)
+
+
+def _planned(faults: tuple[str, ...]) -> list[PlannedFault[Fault]]:
+    try:
+        return FAULTS.plan(faults)
+    except ValueError as error:
+        raise click.UsageError(f"--fault: {error}") from error
+
+
+def _wait(server: SerialReaderServer, ending: Event, planned: list[PlannedFault[Fault]], seconds: float) -> None:
+    """Let faults begin when they are due, until the end."""
+    passed = 0.0
+    for after_s, fault in planned:
+        if seconds and after_s >= seconds:
+            break
+        if ending.wait(after_s - passed):
+            return
+        passed = after_s
+        server.inject(fault)
+        click.echo(f"{after_s:g} s: {fault}")
+    ending.wait(seconds - passed if seconds else None)

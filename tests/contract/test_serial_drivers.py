@@ -26,6 +26,7 @@ from rfid_drivers.serial.tsl import TslOptions, TslReader
 from rfid_gateway.clock import SystemClock
 from rfid_gateway.driver import Driver, ReaderBusyError, ReaderError
 from rfid_gateway.reads import ReaderItem, ReaderState, ReaderStatus, TagReport
+from rfid_simulators.faults import SilentHang
 from rfid_simulators.serial.cfprime import CfPrimeSetting, SimulatedCfPrime
 from rfid_simulators.serial.chafon import ChafonSetting, SimulatedChafon
 from rfid_simulators.serial.gx5a import Gx5aSetting, SimulatedGx5a
@@ -347,7 +348,7 @@ def test_a_reader_that_falls_silent_raises(wire: Wire, run: Callable[[Driver], R
     with quiet_reader(SimulatedChafon(ChafonSetting()), wire) as server:
         running = run(chafon(server.url, silence_timeout_s=0.5))
         assert until(running.online)
-        server.silent.set()
+        server.inject(SilentHang())
         assert until(running.ended)
     assert running.error is not None
     assert "nothing understood from the reader" in str(running.error)
@@ -495,10 +496,9 @@ def test_a_module_that_browned_out_is_given_its_region_and_read_again(
     with quiet_reader(module, wire) as server:
         running = run(mercury(server.url))
         assert until(running.online)
-        module.power_cycle()
-        assert until(lambda: module.reading)
+        server.power_cycle()
+        assert until(lambda: module.reading and [command[0] for command in module.commands].count(0x97) == 2)
         assert module.region == 8
-    assert [command[0] for command in module.commands].count(0x97) == 2
 
 
 def test_a_module_in_its_bootloader_is_booted_and_read(wire: Wire, run: Callable[[Driver], Running]) -> None:

@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 
 import pytest
@@ -6,7 +7,9 @@ from click.testing import CliRunner
 from rfid_simulators.serial_cli import serial, tags_by_address
 
 
-@pytest.mark.parametrize("protocol", ["cfprime", "chafon", "gx5a", "line", "r2000", "rdm6300", "swct", "tsl"])
+@pytest.mark.parametrize(
+    "protocol", ["cfprime", "chafon", "gx5a", "line", "m100", "mercury", "r2000", "rdm6300", "swct", "tsl"]
+)
 def test_a_simulated_reader_says_where_it_is_and_takes_its_link_away_again(protocol: str, tmp_path: Path) -> None:
     link = tmp_path / "reader"
     result = CliRunner().invoke(serial, ["--protocol", protocol, "--link", str(link), "--seconds", "0.01"])
@@ -48,3 +51,32 @@ def test_a_link_never_replaces_a_file(tmp_path: Path) -> None:
     result = CliRunner().invoke(serial, ["--protocol", "line", "--link", str(taken)])
     assert result.exit_code == 1
     assert taken.read_text() == "mine"
+
+
+def test_a_scene_is_told_and_a_fault_begins_when_it_is_due(tmp_path: Path) -> None:
+    link = str(tmp_path / "reader")
+    options = ["--link", link, "--seconds", "0.3", "--scene", "clean-pass", "--seed", "3", "--fault", "unplug:0.05@0.1"]
+    result = CliRunner().invoke(serial, ["--protocol", "chafon", *options])
+    first, truth, fault = result.output.splitlines()
+    assert (result.exit_code, first) == (0, f"chafon reader at {link}")
+    assert re.fullmatch(r"31[0-9A-F]{22} goes (in|out) through door-1 at [0-9.]+ s", truth)
+    assert fault == "0.1 s: Unplug(out_us=50000)"
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        (["--fault", "explode"], "'explode' is no fault (the names are break-off"),
+        (["--fault", "tags-per-frame"], "TagsPerFrame(count=1) has no meaning for SimulatedLineReader"),
+        (["--fault", "cut"], "a pseudo-terminal has none"),
+        (["--scene", "clean-pass", "--reader", "gate"], "no reader 'gate', expected one of dock-1"),
+        (["--scene", "clean-pass", "--epc", "3034"], "give either --scene or --epc"),
+        (["--reader", "dock-1"], "expected it with --scene only"),
+    ],
+)
+def test_wrong_use_is_exit_code_2_and_leaves_no_link(options: list[str], text: str, tmp_path: Path) -> None:
+    link = tmp_path / "reader"
+    result = CliRunner().invoke(serial, ["--protocol", "line", "--link", str(link), *options])
+    assert result.exit_code == 2
+    assert text in result.output
+    assert not link.is_symlink()

@@ -13,6 +13,7 @@ from click.testing import CliRunner
 from llrpkit import Reader
 
 from rfid_simulators.cli import main
+from rfid_simulators.world.scenarios import SCENES
 
 START = [sys.executable, "-c", "from rfid_simulators.cli import main; main()", "reader", "--port", "0"]
 
@@ -70,6 +71,13 @@ def test_a_reader_told_to_opens_the_connection() -> None:
                 process.kill()
 
 
+def test_a_scene_is_told_and_played() -> None:
+    line, tags = read_from(["--scene", "parked", "--seed", "3", "--scene-after", "0", "--profile", "generic"], 30)
+    assert line.startswith("generic on ")
+    assert tags <= {tag.epc.lower() for tag in SCENES["parked"](3).population.between(0, 90_000_000)}
+    assert tags
+
+
 def test_a_folder_of_recorded_reports_is_played(shared: Path) -> None:
     _, tags = read_from(["--rate", "100", "--record", str(shared / "vectors/llrp")], 5)
     assert "3000abcdef00000000000003" in tags
@@ -81,6 +89,8 @@ def test_a_folder_of_recorded_reports_is_played(shared: Path) -> None:
         (["--rate", "0"], "--rate is 0.0 and --tags is 20, expected both above 0"),
         (["--profile", "toaster"], "'toaster' is not one of"),
         (["--record", str(Path(__file__).parent)], "holds no ROAccessReport*.bytes"),
+        (["--scene", "parked", "--reader", "gate"], "no reader 'gate', expected one of dock-1"),
+        (["--scene", "parked", "--record", str(Path(__file__).parent)], "give either --scene or --record"),
         (["--refuse", "everything"], "cannot refuse 'everything', expected one of population"),
         (["--fault", "explode"], "'explode' is no fault (the names are busy"),
         (["--connect-to", "gateway"], "--connect-to is 'gateway', expected HOST:PORT"),

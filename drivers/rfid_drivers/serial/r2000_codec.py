@@ -172,7 +172,12 @@ def _verifies(frame: bytes) -> bool:
 
 
 def decibels(raw: int) -> float | None:
-    """Turn an RSSI byte into dBm by the vendor's table; None beyond it (eight-port models use the top bit)."""
+    """Turn an RSSI byte into dBm by the vendor's table; None beyond it (eight-port models use the top bit).
+
+    The table (IND903 manual V2.2) goes from 98, -31 dBm, to 31, -99 dBm, in steps of one, and leaves out -40 dBm
+    between 90 and 89. So it is raw - 129 from 90 on and raw - 130 below. Programs that subtract 129 throughout show
+    1 dB more than the vendor below 90; the table is taken as it is, for it is all that the vendor has published.
+    """
     if raw > _RSSI_GREATEST:
         return None
     return float(raw - 129 if raw >= _RSSI_STEP else raw - 130)

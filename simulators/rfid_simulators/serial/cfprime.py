@@ -41,18 +41,24 @@ def seal(body: bytes) -> bytes:
 class SimulatedCfPrime:
     """One reader's firmware. Owned by the server that runs it."""
 
+    usual_error = 0x02
+    """The command failed inside the reader."""
+
     def __init__(self, setting: CfPrimeSetting) -> None:
         self.reading = setting.active
         """Whether tags are sent; a restart sets it back to what the work mode says."""
+        self.error = setting.start_status or None
         self._setting = setting
         self._seen: deque[Sighting] = deque(maxlen=_MEMORY)
 
     def hear(self, sightings: Sequence[Sighting]) -> list[bytes]:
         """Take what the antennas heard; give the frames that are sent because of it."""
-        if self.reading:
-            return [self._answer(0x0001, 0x00, _tag(sighting)) for sighting in sightings]
-        self._seen.extend(sightings)
-        return []
+        if not self.reading:
+            self._seen.extend(sightings)
+            return []
+        if self.error is not None:
+            return [self._answer(0x0001, self.error)] if sightings else []
+        return [self._answer(0x0001, 0x00, _tag(sighting)) for sighting in sightings]
 
     def receive(self, data: bytes) -> list[bytes]:
         """Take commands, as one read brings them; give the answer frames. Damaged, or for another address: silence."""
@@ -65,6 +71,11 @@ class SimulatedCfPrime:
     def restart(self) -> None:
         """Lose the power and get it back."""
         self.reading = self._setting.active
+        self._seen.clear()
+
+    def unknown(self) -> bytes:
+        """Build a frame that no manual has."""
+        return self._answer(0x1234, 0x00, b"\x01\x02")
 
     def _receive_one(self, command: bytes) -> list[bytes]:
         if command[0] != 0xCF or seal(command[:-2]) != command:  # noqa: PLR2004 - the header byte
@@ -74,11 +85,11 @@ class SimulatedCfPrime:
         return self._obey(int.from_bytes(command[2:4], "big"), command[5:-2])
 
     def _obey(self, code: int, data: bytes) -> list[bytes]:
-        if code == 0x0001 and any(data) and self._setting.start_status == 0:
+        if code == 0x0001 and any(data) and self.error is None:
             return self._round()
         if code == 0x0001:
-            self.reading = self._setting.start_status == 0
-            return [] if self.reading else [self._answer(code, self._setting.start_status)]
+            self.reading = self.error is None
+            return [] if self.error is None else [self._answer(code, self.error)]
         if code in (0x0002, 0x0050):
             self.reading = False
             return [self._answer(code, 0x00)]

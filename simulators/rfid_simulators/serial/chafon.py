@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from rfid_simulators.world.sighting import Sighting
 
 _TAGS_PER_FRAME = 4
-"""Tags that the simulated reader packs into one inventory frame before it goes on in another (status 03)."""
+"""Tags that it usually packs into one inventory frame before it goes on in another (status 03)."""
 
 _MEMORY = 256
 """Tags that wait for an inventory; the oldest is forgotten."""
@@ -44,8 +44,14 @@ def seal(body: bytes) -> bytes:
 class SimulatedChafon:
     """One reader's firmware. Owned by the server that runs it."""
 
+    usual_error = 0xF8
+    """An antenna is missing or damaged."""
+
     def __init__(self, setting: ChafonSetting) -> None:
         self.pushing = setting.pushing
+        """Whether tags are pushed; kept in flash memory."""
+        self.error = setting.inventory_status
+        self.tags_per_frame = _TAGS_PER_FRAME
         self._setting = setting
         self._seen: deque[Sighting] = deque(maxlen=_MEMORY)
 
@@ -68,9 +74,17 @@ class SimulatedChafon:
         return answers
 
     def restart(self) -> None:
-        """Lose the power and get it back: pushes as it was told to in its flash memory."""
+        """Lose the power and get it back: what waits is forgotten; it pushes as its flash memory says."""
         self.pushing = self._setting.pushing
         self._seen.clear()
+
+    def is_keepalive(self, frame: bytes) -> bool:
+        """Whether a frame is a heartbeat."""
+        return frame[2:4] == b"\xee\x28"
+
+    def unknown(self) -> bytes:
+        """Build a frame that no manual has."""
+        return self._answer(0x97, 0x00, b"\x01\x02")
 
     def _receive_one(self, command: bytes) -> list[bytes]:
         if len(command) < 5 or command[0] != len(command) - 1:  # noqa: PLR2004 - the shortest command
@@ -105,8 +119,8 @@ class SimulatedChafon:
         return short + bytes((1, 0, 0, 0)) if self._setting.with_antennas else short
 
     def _inventory(self) -> list[bytes]:
-        if self._setting.inventory_status is not None:
-            return [self._answer(0x01, self._setting.inventory_status)]
+        if self.error is not None:
+            return [self._answer(0x01, self.error)]
         if not self._seen:
             return [self._answer(0x01, 0xFB)]
         frames = []
@@ -118,7 +132,7 @@ class SimulatedChafon:
     def _next_group(self) -> list[Sighting]:
         """Take tags of one antenna: a frame has room for one antenna byte."""
         group = [self._seen.popleft()]
-        while self._seen and len(group) < _TAGS_PER_FRAME and self._seen[0].antenna_id == group[0].antenna_id:
+        while self._seen and len(group) < self.tags_per_frame and self._seen[0].antenna_id == group[0].antenna_id:
             group.append(self._seen.popleft())
         return group
 

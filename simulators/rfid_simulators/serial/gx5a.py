@@ -46,6 +46,9 @@ def seal(body: bytes) -> bytes:
 class SimulatedGx5a:
     """One reader's firmware. Owned by the server that runs it."""
 
+    usual_error = 6
+    """The reader cannot start."""
+
     def __init__(self, setting: Gx5aSetting) -> None:
         self.reading = setting.reading
         """Whether an inventory runs; a restart ends it."""
@@ -53,6 +56,7 @@ class SimulatedGx5a:
         """Inventories that were started by command."""
         self.acknowledged: list[int] = []
         """Numbers of tags that were acknowledged."""
+        self.error = setting.start_result or None
         self._setting = setting
         self._antennas = 0xFFFFFFFF
         self._seen: deque[Sighting] = deque(maxlen=_MEMORY)
@@ -60,10 +64,13 @@ class SimulatedGx5a:
 
     def hear(self, sightings: Sequence[Sighting]) -> list[bytes]:
         """Take what the antennas heard; give the frames that are sent because of it."""
-        if self.reading:
-            return self._tags(sightings)
-        self._seen.extend(sightings)
-        return []
+        if not self.reading:
+            self._seen.extend(sightings)
+            return []
+        if self.error is not None:
+            self.reading = False
+            return [self._frame(0x12, 0x01, b"\x02")]
+        return self._tags(sightings)
 
     def receive(self, data: bytes) -> list[bytes]:
         """Take commands, as one read brings them; give the answer frames. Damaged, or for another address: silence."""
@@ -73,9 +80,18 @@ class SimulatedGx5a:
         """Give the frame that such a reader sends from time to time."""
         return self._frame(0x11, 0x12, counter.to_bytes(4, "big"))
 
+    def is_keepalive(self, frame: bytes) -> bool:
+        """Whether a frame is a heartbeat."""
+        return (frame[3] & 0x1F, frame[4]) == (0x11, 0x12)
+
+    def unknown(self) -> bytes:
+        """Build a frame that no manual has."""
+        return self._frame(0x14, 0x77, b"\x01\x02")
+
     def restart(self) -> None:
         """Lose the power and get it back."""
         self.reading = False
+        self._seen.clear()
 
     def _receive_one(self, frame: bytes) -> list[bytes]:
         if seal(frame[:-2]) != frame:
@@ -92,12 +108,12 @@ class SimulatedGx5a:
             self.acknowledged.append(int.from_bytes(data, "big"))
             return []
         if (kind, number) == (2, 0x10):
-            self.reading = self._setting.start_result == 0
+            self.reading = self.error is None
             self.started += self.reading
             self._antennas = int.from_bytes(data[:4], "big")
             if self.reading and data[4:5] == b"\x00":
                 return [self._frame(kind, number, b"\x00"), *self._round()]
-            return [self._frame(kind, number, bytes((self._setting.start_result,)))]
+            return [self._frame(kind, number, bytes((self.error or 0,)))]
         if (kind, number) == (2, 0xFF):
             ended = [self._frame(0x12, 0x01, b"\x01")] if self.reading else []
             self.reading = False

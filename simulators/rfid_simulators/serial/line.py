@@ -36,6 +36,13 @@ class SimulatedLineReader:
         """Take what was sent to the reader; greet."""
         return [self._setting.greeting] if command and self._setting.greeting else []
 
+    def restart(self) -> None:
+        """Lose the power and get it back: there is nothing to forget."""
+
+    def unknown(self) -> bytes:
+        """Build a line that no tag's is, with the tags' own ends."""
+        return self._setting.template.format(epc="?", antenna=0, rssi="0", checksum="?").encode("latin-1")
+
     def _line(self, sighting: Sighting) -> bytes:
         checksum = reduce(xor, bytes.fromhex(sighting.epc), 0)
         text = self._setting.template.format(

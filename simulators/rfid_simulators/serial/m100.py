@@ -11,6 +11,7 @@ from rfid_simulators.world.sighting import Sighting
 
 _TAILS = {0xBB: 0x7E, 0xAA: 0xDD}
 _SHORTEST = 7
+_NO_TAG = 0x15
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,16 +44,16 @@ def tag_crc(data: bytes) -> int:
 class SimulatedM100:
     """One module's firmware. Owned by the server that runs it."""
 
+    usual_error = 0x20
+    """No free channel to hop to."""
+
     def __init__(self, setting: M100Setting) -> None:
         self.reading = setting.reading
         self.commands: list[int] = []
         """Commands obeyed, in order."""
-        self.region = 0
-        self.power = 2600
-        """Hundredths of a dBm."""
+        self.error: int | None = None
         self._setting = setting
-        self._selecting = setting.selecting
-        self._rounds = setting.most_rounds
+        self._reset(selecting=setting.selecting)
 
     def hear(self, sightings: Sequence[Sighting]) -> list[bytes]:
         """Run one round: give a frame for each tag heard, or the one that says that there was none."""
@@ -60,8 +61,10 @@ class SimulatedM100:
             return []
         self._rounds -= 1
         self.reading = self._rounds > 0
+        if self.error is not None:
+            return [self._frame(0x01, 0xFF, bytes((self.error,)))]
         if not sightings or self._selecting:
-            return [self._frame(0x01, 0xFF, b"\x15")]
+            return [self._frame(0x01, 0xFF, bytes((_NO_TAG,)))]
         return [self._frame(0x02, 0x22, _tag(sighting)) for sighting in sightings]
 
     def receive(self, data: bytes) -> list[bytes]:
@@ -74,9 +77,24 @@ class SimulatedM100:
         return answers
 
     def restart(self) -> None:
-        """Lose the power and get it back: no inventory runs, and the parameters are as delivered."""
-        self.reading, self.region, self.power = False, 0, 2600
-        self._selecting = self._setting.selecting
+        """Lose the power and get it back: nothing is kept."""
+        self.reading = False
+        self._reset(selecting=False)
+
+    def is_keepalive(self, frame: bytes) -> bool:
+        """Whether a frame says that there was no tag in a round."""
+        return frame[1:3] == b"\x01\xff" and frame[5] == _NO_TAG
+
+    def unknown(self) -> bytes:
+        """Build a frame that no manual has."""
+        return self._frame(0x02, 0xE7, b"\x01\x02")
+
+    def _reset(self, *, selecting: bool) -> None:
+        self.region = 0
+        self.power = 2600
+        """Hundredths of a dBm."""
+        self._selecting = selecting
+        self._rounds = self._setting.most_rounds
 
     def _receive_one(self, command: bytes) -> list[bytes]:
         if command[0] != self._setting.head or command[-1] != _TAILS[self._setting.head]:

@@ -51,21 +51,26 @@ def seal(body: bytes) -> bytes:
 
 
 class SimulatedMercury:
-    """One module's firmware. Owned by the server that runs it, but for `power_cycle`."""
+    """One module's firmware. Owned by the server that runs it."""
+
+    usual_error = 0x0505
+    """High return loss."""
 
     def __init__(self, setting: MercurySetting) -> None:
         self.reading = setting.reading
         self.region = 1 if setting.reading else 0
         self.commands: list[bytes] = []
         """Opcode and data of the commands obeyed, in order."""
+        self.error = setting.fault
+        """Status that comes with each cycle."""
         self._setting = setting
         self._in_bootloader = setting.in_bootloader
         self._restarted = False
         self._steps = 0
         self._cycle_began: int | None = None
 
-    def power_cycle(self) -> None:
-        """Brown out: reads no more, has no region, and says at its next step that it has started. From any thread."""
+    def restart(self) -> None:
+        """Lose the power and get it back: reads no more, has no region, and says at its next step that it started."""
         self.reading, self.region = False, 0
         self._restarted = True
 
@@ -80,10 +85,17 @@ class SimulatedMercury:
         self._steps += 1
         if self._steps % _STEPS_PER_CYCLE == 0:
             self._cycle_began = None
-            fault = self._setting.fault
-            frames += [] if fault is None else [self._answer(0x22, fault)]
+            frames += [] if self.error is None else [self._answer(0x22, self.error)]
             frames.append(self._answer(0x22, _NO_TAG))
         return frames
+
+    def is_keepalive(self, frame: bytes) -> bool:
+        """Whether a frame ends a cycle of the stream."""
+        return frame == self._answer(0x22, _NO_TAG)
+
+    def unknown(self) -> bytes:
+        """Build a frame that no manual has."""
+        return self._answer(0xE7, 0, b"\x01\x02")
 
     def receive(self, data: bytes) -> list[bytes]:
         """Take commands, as one read brings them, each perhaps after FF bytes that wake; give the answers."""

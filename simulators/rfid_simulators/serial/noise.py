@@ -35,24 +35,25 @@ class Noise:
     """A seeded source of damage. Owned by the server that uses it."""
 
     def __init__(self, level: NoiseLevel) -> None:
-        self._level = level
+        self.level = level
+        """How much there is."""
         self._random = random.Random(level.seed)
 
     def damage(self, frame: bytes) -> Damaged:
         """Decide what becomes of a frame."""
         chance = self._random.random
-        junk = self._random.randbytes(self._random.randint(1, 8)) if chance() < self._level.junk else b""
-        if chance() < self._level.loss:
+        junk = self._random.randbytes(self._random.randint(1, 8)) if chance() < self.level.junk else b""
+        if chance() < self.level.loss:
             return Damaged(junk, intact=False)
-        if chance() < self._level.truncate:
+        if chance() < self.level.truncate:
             return Damaged(junk + frame[: self._random.randrange(1, len(frame))], intact=False)
-        if chance() < self._level.flip:
+        if chance() < self.level.flip:
             return Damaged(junk + self._flipped(frame), intact=False)
         return Damaged(junk + frame, intact=True)
 
     def pieces(self, data: bytes) -> list[bytes]:
         """Cut what goes on the wire into the pieces of which each is one write."""
-        if len(data) < 2 or self._random.random() >= self._level.split:  # noqa: PLR2004 - one byte has no parts
+        if len(data) < 2 or self._random.random() >= self.level.split:  # noqa: PLR2004 - one byte has no parts
             return [data]
         cuts = sorted(self._random.sample(range(1, len(data)), min(3, len(data) - 1)))
         return [data[a:b] for a, b in zip([0, *cuts], [*cuts, len(data)], strict=True)]

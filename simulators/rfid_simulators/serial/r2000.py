@@ -38,9 +38,13 @@ def seal(body: bytes) -> bytes:
 class SimulatedR2000:
     """One reader's firmware. Owned by the server that runs it."""
 
+    usual_error = _REPORT_ANTENNA_MISSING
+
     def __init__(self, setting: R2000Setting) -> None:
         self.power: int | None = None
         """What was last set for the time until a restart, dBm."""
+        self.error: int | None = None
+        """Status that answers every inventory."""
         self._setting = setting
         self._antenna = 1
         self._seen: deque[Sighting] = deque(maxlen=_MEMORY)
@@ -64,8 +68,13 @@ class SimulatedR2000:
         return answers
 
     def restart(self) -> None:
-        """Lose the power and get it back: antenna and temporary power are as delivered."""
+        """Lose the power and get it back: power, antenna and waiting tags are forgotten."""
         self.power, self._antenna = None, 1
+        self._seen.clear()
+
+    def unknown(self) -> bytes:
+        """Build a frame that no manual has."""
+        return self._answer(0xD5, b"\x01\x02")
 
     def _receive_one(self, command: bytes) -> list[bytes]:
         whole = len(command) >= 5 and command[0] == 0xA0 and command[1] == len(command) - 2  # noqa: PLR2004 - the shortest
@@ -92,6 +101,8 @@ class SimulatedR2000:
         return [self._answer(code, b"\x11")]
 
     def _inventory(self, code: int) -> list[bytes]:
+        if self.error is not None:
+            return [self._answer(code, bytes((self.error,)))]
         if self._antenna not in self._setting.antennas:
             return [self._answer(code, bytes((_REPORT_ANTENNA_MISSING,)))]
         heard = [sighting for sighting in self._seen if sighting.antenna_id == self._antenna]

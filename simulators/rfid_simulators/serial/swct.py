@@ -36,18 +36,26 @@ def seal(body: bytes) -> bytes:
 class SimulatedSwct:
     """One reader's firmware. Owned by the server that runs it."""
 
+    usual_error = 0
+    """Failed, the only error that the manual has."""
+
     def __init__(self, setting: SwctSetting) -> None:
         self.sending = setting.active
         """Whether tags are sent unasked."""
         self.acknowledged = 0
         """Acknowledgements of tags that came in."""
+        self.error: int | None = None
+        """Status that answers the order to send tags unasked, which then it does not."""
+        self.tags_per_frame = 1
+        """Of those sent unasked."""
         self._setting = setting
         self._seen: deque[Sighting] = deque(maxlen=_MEMORY)
 
     def hear(self, sightings: Sequence[Sighting]) -> list[bytes]:
         """Take what the antennas heard; give the frames that are sent because of it."""
-        if self.sending:
-            return [self._sent(sighting) for sighting in sightings]
+        if self.sending and self.error is None:
+            size = self.tags_per_frame
+            return [self._sent(sightings[at : at + size]) for at in range(0, len(sightings), size)]
         self._seen.extend(sightings)
         return []
 
@@ -63,6 +71,14 @@ class SimulatedSwct:
     def heartbeat(self) -> bytes:
         """Give the frame that such a reader sends from time to time."""
         return self._answer(0xFF, 1, _SERIAL_NUMBER)
+
+    def is_keepalive(self, frame: bytes) -> bool:
+        """Whether a frame is a heartbeat."""
+        return frame[5] == 0xFF  # noqa: PLR2004 - command codes are the manual's
+
+    def unknown(self) -> bytes:
+        """Build a frame that no manual has."""
+        return self._answer(0xB7, 1, b"\x01\x02")
 
     def restart(self) -> None:
         """Lose the power and get it back."""
@@ -85,8 +101,8 @@ class SimulatedSwct:
             self.sending = False
             return [self._answer(code, 1)]
         if code == 0x41:  # noqa: PLR2004
-            self.sending = self._setting.active
-            return [self._answer(code, int(self.sending))]
+            self.sending = self._setting.active and self.error is None
+            return [self._answer(code, int(self.sending) if self.error is None else self.error)]
         if code == 0x45:  # noqa: PLR2004
             self.acknowledged += 1
             return []
@@ -98,8 +114,8 @@ class SimulatedSwct:
             return self._answer(0x01, 0)
         return self._answer(0x01, 1, len(heard).to_bytes(2, "big") + b"".join(map(_tag, heard)))
 
-    def _sent(self, sighting: Sighting) -> bytes:
-        return self._answer(0x45, 1, _SERIAL_NUMBER + b"\x01" + _tag(sighting))
+    def _sent(self, sightings: Sequence[Sighting]) -> bytes:
+        return self._answer(0x45, 1, _SERIAL_NUMBER + bytes((len(sightings),)) + b"".join(map(_tag, sightings)))
 
     def _answer(self, code: int, status: int, data: bytes = b"") -> bytes:
         return seal(b"CT" + (4 + len(data)).to_bytes(2, "big") + bytes((self._setting.address, code, status)) + data)

@@ -23,7 +23,12 @@ class TslSetting:
 class SimulatedTsl:
     """One reader's firmware. Owned by the server that runs it."""
 
+    usual_error = 20
+    """Some code that is not 005, no tag."""
+
     def __init__(self, setting: TslSetting) -> None:
+        self.error = int(setting.error) if setting.error else None
+        """Code that answers every inventory."""
         self._setting = setting
         self._seen: deque[Sighting] = deque(maxlen=_MEMORY)
 
@@ -38,8 +43,12 @@ class SimulatedTsl:
         return [self._obey(line) for line in lines if line.startswith(".")]
 
     def restart(self) -> None:
-        """Lose the power and get it back."""
+        """Lose the power and get it back: tags that wait are forgotten."""
         self._seen.clear()
+
+    def unknown(self) -> bytes:
+        """Build a line that no manual has."""
+        return b"ZZ: 1\r\n"
 
     def _obey(self, line: str) -> bytes:
         if line.startswith(".iv"):
@@ -50,8 +59,8 @@ class SimulatedTsl:
 
     def _inventory(self, line: str) -> bytes:
         heard = list(self._seen)
-        if self._setting.error or not heard:
-            return _answer(line, [], f"ER: {self._setting.error or '005'}")
+        if self.error is not None or not heard:
+            return _answer(line, [], f"ER: {5 if self.error is None else self.error:03}")
         self._seen.clear()
         return _answer(line, [part for s in heard for part in (f"EP: {s.epc}", f"RI: {round(s.rssi)}")])
 

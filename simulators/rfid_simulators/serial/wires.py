@@ -3,9 +3,10 @@
 import os
 import selectors
 import socket
+import struct
 import tty
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 _CHUNK = 4096
 
@@ -26,8 +27,25 @@ class Wire(Protocol):
         """Send without waiting; False where not all of it went out, because nobody reads."""
         ...
 
+    def unplug(self) -> None:
+        """Pull the line out; until `plug_in` nothing else is called."""
+        ...
+
+    def plug_in(self) -> None:
+        """Plug the line in again at the same URL."""
+        ...
+
     def close(self) -> None:
-        """Unplug."""
+        """Unplug for good."""
+        ...
+
+
+@runtime_checkable
+class Connected(Protocol):
+    """A wire with connections, which can break while the reader and its server stay."""
+
+    def drop(self, last: bytes, *, reset: bool) -> None:
+        """Send a last piece and close the connection, with a TCP reset where told so."""
         ...
 
 
@@ -39,15 +57,10 @@ class PtyWire:
     """
 
     def __init__(self, link: Path) -> None:
-        self._ours, self._theirs = os.openpty()
-        tty.setraw(self._theirs)
-        os.set_blocking(self._ours, False)
         self._link = link
-        if link.is_symlink():
-            link.unlink()
-        link.symlink_to(os.ttyname(self._theirs))
-        self._selector = selectors.DefaultSelector()
-        self._selector.register(self._ours, selectors.EVENT_READ)
+        self._open = True
+        self._ours, self._theirs = os.openpty()
+        self._link_up()
 
     @property
     def url(self) -> str:
@@ -65,8 +78,32 @@ class PtyWire:
         except BlockingIOError:
             return False
 
+    def unplug(self) -> None:
+        """Pull the plug: both ends are gone, and so is the link. The next pair is taken before, for another number."""
+        following = os.openpty()
+        self._let_go()
+        self._ours, self._theirs = following
+
+    def plug_in(self) -> None:
+        """Give the next pair to whoever opens the link."""
+        self._link_up()
+
     def close(self) -> None:
-        """Unplug: both ends are gone, and so is the link."""
+        """Unplug for good."""
+        if self._open:
+            self._let_go()
+            self._open = False
+
+    def _link_up(self) -> None:
+        tty.setraw(self._theirs)
+        os.set_blocking(self._ours, False)
+        if self._link.is_symlink():
+            self._link.unlink()
+        self._link.symlink_to(os.ttyname(self._theirs))
+        self._selector = selectors.DefaultSelector()
+        self._selector.register(self._ours, selectors.EVENT_READ)
+
+    def _let_go(self) -> None:
         self._link.unlink(missing_ok=True)
         self._selector.close()
         os.close(self._ours)
@@ -77,16 +114,13 @@ class TcpWire:
     """A TCP server for one gateway at a time, as serial servers are."""
 
     def __init__(self, port: int) -> None:
-        self._listener = socket.create_server(("127.0.0.1", port))
-        self._listener.settimeout(0)
         self._peer: socket.socket | None = None
-        self._selector = selectors.DefaultSelector()
-        self._selector.register(self._listener, selectors.EVENT_READ)
+        self._listen(port)
 
     @property
     def url(self) -> str:
         """Address with the true port."""
-        return f"socket://127.0.0.1:{self._listener.getsockname()[1]}"
+        return f"socket://127.0.0.1:{self._port}"
 
     def receive(self, wait_s: float) -> bytes:
         """Give what the gateway sent; take a gateway that has connected in between."""
@@ -109,11 +143,33 @@ class TcpWire:
             self._hang_up()
             return False
 
-    def close(self) -> None:
-        """Unplug: connection and server are gone."""
+    def drop(self, last: bytes, *, reset: bool) -> None:
+        """Send a last piece and close the connection, with a TCP reset where told so."""
+        self.send(last)
+        if self._peer is not None and reset:
+            self._peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self._hang_up()
+
+    def unplug(self) -> None:
+        """Take connection and server away."""
         self._hang_up()
         self._selector.close()
         self._listener.close()
+
+    def plug_in(self) -> None:
+        """Listen on the same port again."""
+        self._listen(self._port)
+
+    def close(self) -> None:
+        """Unplug for good."""
+        self.unplug()
+
+    def _listen(self, port: int) -> None:
+        self._listener = socket.create_server(("127.0.0.1", port))
+        self._listener.settimeout(0)
+        self._port: int = self._listener.getsockname()[1]
+        self._selector = selectors.DefaultSelector()
+        self._selector.register(self._listener, selectors.EVENT_READ)
 
     def _accept(self) -> None:
         peer, _ = self._listener.accept()
