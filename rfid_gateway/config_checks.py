@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Iterator
 from zoneinfo import available_timezones
 
 from rfid_gateway import toml_lines
+from rfid_gateway.commands.catalogue import COMMANDS
 from rfid_gateway.config_tables import Config, Door, Step, Zone, antenna_of, port_of
 from rfid_gateway.events import vocabulary
 from rfid_gateway.observe.rules import DoorRules, ZoneRules, check_together
@@ -39,6 +40,7 @@ def mistakes_of_meaning(config: Config) -> Iterator[Mistake]:
     yield from places or _mistakes_of_rules(config)
     yield from _mistakes_of_outputs(config)
     yield from _mistakes_of_steps(config)
+    yield from _mistakes_of_commands(config)
 
 
 def _mistakes_of_places(config: Config) -> Iterator[Mistake]:
@@ -89,6 +91,22 @@ def _mistakes_of_outputs(config: Config) -> Iterator[Mistake]:
             yield ("outputs", index, "reader"), reason
         if output.door is not None and output.door not in doors:
             yield ("outputs", index, "door"), f"no door {output.door!r}{nearest(output.door, doors)}"
+
+
+def _mistakes_of_commands(config: Config) -> Iterator[Mistake]:
+    clients = config.commands.clients
+    names = [client.name for client in clients]
+    lists: list[tuple[toml_lines.Path, tuple[str, ...]]] = [
+        (("commands", "allow"), config.commands.allow),
+        *((("commands", "clients", index, "allow"), client.allow) for index, client in enumerate(clients)),
+    ]
+    for path, allowed in lists:
+        for name in allowed:
+            if name not in COMMANDS:
+                yield path, f"{name!r} is no command{nearest(name, COMMANDS)}"
+    for index, name in enumerate(names):
+        if name in names[:index]:
+            yield ("commands", "clients", index, "name"), f"{name!r} is used twice; every client needs its own"
 
 
 def _mistakes_of_rules(config: Config) -> Iterator[Mistake]:

@@ -10,6 +10,7 @@ class Row(NamedTuple):
     sequence: int
     topic: str = "t"
     payload: bytes = b"{}"
+    again: bool = False
 
 
 def rows(*sequences: int) -> list[Row]:
