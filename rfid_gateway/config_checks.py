@@ -31,6 +31,8 @@ def mistakes_of_meaning(config: Config) -> Iterator[Mistake]:
     for index, name in enumerate(names):
         if name in names[:index]:
             yield ("readers", index, "id"), f"{name!r} is used twice; every reader needs its own"
+    if config.gateway.id == "directory":
+        yield ("gateway", "id"), "'directory' is the topic level of the shipment directory; expected another name"
     if config.gateway.time_zone not in available_timezones():
         hint = nearest(config.gateway.time_zone, available_timezones())[:60]
         yield ("gateway", "time_zone"), f"{config.gateway.time_zone!r} is no IANA time zone{hint}"

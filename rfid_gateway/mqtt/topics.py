@@ -157,14 +157,14 @@ class Topics:
 
         Args:
             topic: as the sender wrote it.
-            of_site: the request went to all gateways of the site, so `directory/responses` is as good.
+            of_site: the request went to all gateways of the site, so a topic below `directory/responses` is as good.
 
         Raises:
             TopicError: it is another one, or none to publish to.
         """
-        roots = [self.responses, *([f"{self.prefix}/{self.site}/directory/responses"] if of_site else [])]
-        if not any(topic == root or topic.startswith(f"{root}/") for root in roots):
-            raise TopicError(f"{topic!r}: expected {' or '.join(roots)}, or a topic below")
+        roots = [f"{self.responses}/", *([f"{self.prefix}/{self.site}/directory/responses/"] if of_site else [])]
+        if topic != self.responses and not any(topic.startswith(root) for root in roots):
+            raise TopicError(f"{topic!r}: expected {self.responses} or a topic below {' or '.join(roots)}")
         for level in topic.split("/"):
             checked_level(level, "a level")
         return topic

@@ -368,3 +368,8 @@ def test_a_right_to_something_unknown_is_a_mistake_of_the_configuration() -> Non
     with pytest.raises(ConfigError) as refusal:
         parse(CONFIG + '[commands]\nallow = ["restart"]\n', "test", DRIVERS)
     assert "commands.allow: 'restart' is no command, did you mean 'restart_reader'?" in str(refusal.value)
+
+
+def test_no_gateway_is_called_as_the_directorys_topics() -> None:
+    with pytest.raises(ConfigError, match=r"test:3: gateway.id: 'directory' is the topic level"):
+        parse(CONFIG.replace('id = "gate-1"', 'id = "directory"'), "test", DRIVERS)
