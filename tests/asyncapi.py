@@ -68,8 +68,9 @@ class Contract:
 
     def channel_of(self, topic: str) -> Channel:
         """The one channel that a topic belongs to."""
-        (channel,) = [channel for channel in self.channels if channel.match(topic)] or [None]
-        assert channel is not None, f"no channel of docs/asyncapi.yaml has the topic {topic}"
+        found = [channel for channel in self.channels if channel.match(topic)]
+        assert found, f"no channel of docs/asyncapi.yaml has the topic {topic}"
+        (channel,) = found
         return channel
 
     def schema_file(self, message: str) -> str | None:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +55,7 @@ class Site:
 
     def start(self) -> None:
         surroundings = Surroundings(
-            restart_reader={name: lambda name=name: self.restarted.append(name) for name in ("dock-1", "storage-1")},
+            restart_reader={name: partial(self.restarted.append, name) for name in ("dock-1", "storage-1")},
             status=lambda: {"state": "online"},
             outbox_refilled=lambda: self.refilled.append(self.clock.now),
             post=self.notices.append,
@@ -227,8 +228,8 @@ def test_a_request_that_comes_too_late_is_refused(site: Site) -> None:
 
 
 def test_too_many_commands_are_refused_and_batches_are_not(site: Site) -> None:
-    outcomes = [site.send("status", {"token": "guess"})["detail"][:8] for _ in range(31)]
-    assert (outcomes[-2], outcomes[-1]) == ("the toke", "too many")
+    outcomes = [site.send("status", {"token": "guess"})["detail"][:9] for _ in range(31)]
+    assert (outcomes[-2], outcomes[-1]) == ("the token", "too many:")
     assert site.send(None, [{"shipment_id": "S-1"}])["outcome"] == "done"
     site.clock.now += 2 * SECOND
     assert site.send("status")["outcome"] == "done"
@@ -269,10 +270,10 @@ def test_a_batch_is_written_as_a_whole(site: Site) -> None:
 
 def test_a_batch_with_a_fault_is_refused_as_a_whole(site: Site) -> None:
     site.announce("S-0")
-    entries = [{"shipment_id": "S-0", "delete": True}, {"shipment_id": "S-1"}, {"shipment_id": "S-2", "carier": "X"}]
+    entries = [{"shipment_id": "S-0", "delete": True}, {"shipment_id": "S-1"}, {"shipment_id": "S-2", "Carrier": "X"}]
     reply = site.send(None, entries)
     assert reply["faults"] == [
-        {"index": 2, "line": None, "key": "carier", "problem": "unknown key; did you mean 'carrier'?"}
+        {"index": 2, "line": None, "key": "Carrier", "problem": "unknown key; did you mean 'carrier'?"}
     ]
     assert site.store.directory.show("S-0") is not None
     assert site.store.directory.show("S-1") is None
