@@ -280,6 +280,26 @@ def test_a_batch_with_a_fault_is_refused_as_a_whole(site: Site) -> None:
     assert site.send(None, b"{\n" * 200)["outcome"] == "refused"
 
 
+@pytest.mark.parametrize(
+    ("command", "payload"),
+    [
+        (None, rb'{"request_id":"\ud800","entries":[]}'),
+        (None, rb'[{"\ud800":1}]'),
+        (None, b"[" * 100_000),
+        ("status", rb'{"\ud800":"\ud800"}'),
+        ("status", rb'{"token":"\ud800"}'),
+        ("status", b"\xff"),
+        ("", b"{}"),
+        ("\ud800", b"{}"),
+    ],
+)
+def test_whatever_comes_is_answered_in_json(site: Site, command: str | None, payload: bytes) -> None:
+    request = Request(f"{OWN}/commands/{command}", command, payload, lambda: site.acknowledged.append("it"))
+    site.pipeline.drain([request])
+    assert json.loads(site.notices[-1].payload)["outcome"] == "refused"
+    assert site.acknowledged == ["it"]
+
+
 def test_commands_and_entries_take_effect_in_the_order_of_their_arrival(site: Site) -> None:
     def command(name: str, request_id: str, **fields: str) -> Request:
         payload = json.dumps({"token": TOKEN, "request_id": request_id, **fields}).encode()

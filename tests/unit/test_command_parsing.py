@@ -281,3 +281,8 @@ def test_a_batch_has_limits() -> None:
     many = [{"shipment_id": f"S-{number}", "delete": True} for number in range(batch.MOST_ENTRIES + 1)]
     assert faults_of(json.dumps(many).encode()) == ["t: has 2001 entries; expected at most 2000 at a time"]
     assert faults_of(b"{\n" * 200)[-1] == "t:100: not read further after 100 faults"
+
+
+@given(st.binary(max_size=60) | st.recursive(st.none() | st.text(), st.lists).map(json.dumps).map(str.encode))
+def test_no_batch_raises_anything_but_a_refusal(payload: bytes) -> None:
+    assert faults_of(payload)
