@@ -1,6 +1,7 @@
 """Commands and batches over MQTT: received, checked, carried out in the drain's commit, answered after it.
 
     Request ──receive──▶ Received ──execute──▶ Answer ──say──▶ reply, and what must wait for the commit
+                                └─without_database─▶ Answer
 
 `receive` looks at everything that needs no database (form, rights, rate), `execute` runs inside the transaction and
 may run again if that fails, `say` runs once, when it has succeeded. A command that changes something is noted with its
@@ -37,6 +38,7 @@ from rfid_gateway.shipments.batch import parse_batch, read_batch
 from rfid_gateway.shipments.faults import Fault, Faults, ShipmentSourceError, nearest
 from rfid_gateway.store.command_log import LoggedCommand
 from rfid_gateway.store.connection import Store
+from rfid_gateway.store.database import StoreError
 
 log = structlog.get_logger(__name__)
 
@@ -234,9 +236,9 @@ class CommandDesk:
             case Replay():
                 return self._replay(ask)
             case _:
-                return _Done(self._within_database(ask))
+                return _Done(self._by_itself(ask))
 
-    def _within_database(self, ask: Status | FindTag | BindTag | UnbindTag | DirectoryBatch) -> Reply:
+    def _by_itself(self, ask: Status | FindTag | BindTag | UnbindTag | DirectoryBatch) -> Reply:
         match ask:
             case Status():
                 return Reply(Outcome.DONE, "this is how the gateway is doing", self._surroundings.status())
@@ -320,6 +322,25 @@ class CommandDesk:
         unknown = len(ask.deletions) - deleted
         detail = f"{written} entries written, {deleted} deleted, {unknown} to be deleted were not there"
         return Reply(Outcome.DONE, detail, {"written": written, "deleted": deleted, "unknown": unknown})
+
+    def without_database(self, received: Received, error: StoreError) -> Answer | None:
+        """What can be answered although nothing can be committed; None for a batch, which waits like the feed.
+
+        A person waits for the answer to a command, so it fails now rather than being done some hours later.
+        """
+        match received.ask:
+            case DirectoryBatch():
+                return None
+            case None:
+                return Answer(received, None)
+            case Reply():
+                reply = received.ask
+            case Status():
+                reply = self._by_itself(received.ask)
+            case _:
+                reply = Reply(Outcome.FAILED, f"the database cannot be used now, nothing was changed: {error}")
+        at = self._clock.utc_us()
+        return Answer(received, reply.values(self._topics.gateway, received.name, received.request_id, at))
 
     # After the commit ------------------------------------------------------------------------------------------------
 

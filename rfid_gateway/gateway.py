@@ -265,7 +265,18 @@ class Pipeline:
             self.store_trouble = ""
 
     def _keep_for_later(self, error: StoreError) -> None:
-        """The batch stays in memory and is tried with the next drain; reads go on."""
+        """The batch stays in memory and is tried with the next drain; reads go on. Who gave a command is told now."""
+        waiting: list[DirectoryMessage | Received] = []
+        for message in self._pending.messages:
+            answer = None
+            if isinstance(message, Received) and self._desk is not None:
+                answer = self._desk.without_database(message, error)
+            if answer is None or self._desk is None:
+                waiting.append(message)
+            else:
+                self._desk.say(answer)
+                message.acknowledge()
+        self._pending.messages = waiting
         if not self.store_trouble:
             log.error("store.failed", reason=str(error), waiting=len(self._pending.observations))
         self.store_trouble = str(error)

@@ -312,17 +312,28 @@ def test_commands_and_entries_take_effect_in_the_order_of_their_arrival(site: Si
     assert site.acknowledged == ["1", "entry", "2"]
 
 
-def test_nothing_is_answered_or_done_before_the_commit(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_database_commands_fail_at_once_and_batches_wait(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: object) -> None:
         raise StoreFullError("no room")
 
     with monkeypatch.context() as patch:
         patch.setattr(site.store.observation_state, "save", full)
-        site.drain("restart_reader", {"reader": "dock-1", "request_id": "1"})
-        assert (site.notices, site.restarted, site.acknowledged) == ([], [], [])
+        failed = site.send("restart_reader", {"reader": "dock-1", "request_id": "1"})
+        assert (failed["outcome"], failed["detail"][-7:], failed["result"]) == ("failed", "no room", None)
+        assert site.send("status")["outcome"] == "done"
+        assert site.send("restart_reader", {"reader": "dock-1"})["outcome"] == "refused"
+        site.drain("status", b"", retained=True)
+        site.drain(None, [{"shipment_id": "S-1"}])
+        assert (len(site.notices), site.restarted) == (3, [])
+        assert site.acknowledged == ["restart_reader", "status", "restart_reader", "status"]
+        assert site.pipeline.store_trouble == "no room"
     site.pipeline.drain([])
-    assert (len(site.notices), site.restarted, site.acknowledged) == (1, ["dock-1"], ["restart_reader"])
-    assert json.loads(site.notices[0].payload)["repeated"] is False
+    assert json.loads(site.notices[-1].payload)["command"] == "directory_batch"
+    assert site.acknowledged[-1] == "batch"
+    assert site.restarted == []
+    assert site.store.directory.show("S-1") is not None
+    assert site.send("restart_reader", {"reader": "dock-1", "request_id": "1"})["repeated"] is False
+    assert site.restarted == ["dock-1"]
 
 
 def publish(store: Store, site: Site, count: int) -> None:
