@@ -45,11 +45,13 @@ class Alert:
     shipment: str | None = None
     epc: str | None = None
     """One example."""
+    topic: str | None = None
+    """Of the message that this is about."""
 
     @property
     def subject(self) -> str:
         """What makes two alerts the same one again."""
-        about = (self.kind, self.reader, self.door, self.zone, self.shipment)
+        about = (self.kind, self.reader, self.door, self.zone, self.shipment, self.topic)
         return " ".join(part or "-" for part in about)
 
 
@@ -189,6 +191,12 @@ class Alerts:
             at, door, zone = observation.at, None, observation.zone
         detail = f"no shipment has the tag {observation.epc}; its events wait for the entry"
         said = Alert("unknown_tag", Severity.WARNING, detail, at, door=door, zone=zone, epc=observation.epc)
+        return self._repeats.add(said, now)
+
+    def directory_refused(self, topic: str, reason: str, shipment: str | None, at: int, now: int) -> list[Alert]:
+        """A message of the directory feed could not be used."""
+        detail = f"the directory stays as it was: {reason}"
+        said = Alert("directory_refused", Severity.WARNING, detail, at, shipment=shipment, topic=topic)
         return self._repeats.add(said, now)
 
     def merged(self, reads: int, now: int, at: int) -> list[Alert]:

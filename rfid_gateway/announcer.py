@@ -14,7 +14,7 @@ from rfid_gateway.clock import Clock
 from rfid_gateway.config import Config
 from rfid_gateway.events.location import LocationEvent
 from rfid_gateway.events.times import rfc3339
-from rfid_gateway.intake import Item
+from rfid_gateway.intake import DirectoryRefusal, Item
 from rfid_gateway.mqtt.mailbox import Notice
 from rfid_gateway.mqtt.topics import Topics
 from rfid_gateway.observe.observations import Observation, Passage
@@ -28,6 +28,9 @@ REPEAT_US = 60_000_000
 """How often each reader's status topic is brought up to date while nothing changes."""
 FRESH_US = 10_000_000
 """A light for something that happened longer ago would be taken for the next pallet's."""
+
+MOST_DETAIL = 2_000
+"""Characters of a message's faults in an alert; a payload may have a hundred."""
 
 
 class Announcer:
@@ -60,6 +63,11 @@ class Announcer:
         }
         self._repeat_at = now + REPEAT_US
 
+    def reader_statuses(self) -> dict[str, dict[str, object]]:
+        """Every reader by its id, as its status topic has it."""
+        views = self.readers.all(self._clock.monotonic_us())
+        return {reader: _reader_values(view) for reader, view in views.items()}
+
     def begin(self) -> None:
         """Bring every output into a known state."""
         self._switch_all(self._outputs.all_off())
@@ -76,6 +84,14 @@ class Announcer:
                 self._say(self._alerts.reader_status(item, now))
             elif isinstance(item, ReaderAlert):
                 self._say(self._alerts.reader_alert(item, now))
+            elif isinstance(item, DirectoryRefusal):
+                self.refused(item)
+
+    def refused(self, refusal: DirectoryRefusal) -> None:
+        """Take a message of the directory feed that could not be used."""
+        now = self._clock.monotonic_us()
+        reason = refusal.reason if len(refusal.reason) <= MOST_DETAIL else f"{refusal.reason[:MOST_DETAIL]}..."
+        self._say(self._alerts.directory_refused(refusal.topic, reason, refusal.shipment_id, refusal.at, now))
 
     def located(self, events: Sequence[LocationEvent]) -> None:
         """Take events that are committed: wrong doors become alerts, passages switch lights."""
@@ -136,6 +152,10 @@ def alert_payload(alert: Alert) -> bytes:
 
 def reader_payload(view: ReaderView) -> bytes:
     """JSON of a reader as its status topic has it."""
+    return _json(_reader_values(view))
+
+
+def _reader_values(view: ReaderView) -> dict[str, object]:
     values = asdict(view)
     times = {
         key: rfc3339(values[key], "+00:00")
@@ -144,7 +164,7 @@ def reader_payload(view: ReaderView) -> bytes:
     }
     values["clock_offset_s"] = None if view.clock_offset is None else round(view.clock_offset / 1e6, 3)
     del values["clock_offset"]
-    return _json(values | times)
+    return values | times
 
 
 def _fields(alert: Alert) -> dict[str, object]:

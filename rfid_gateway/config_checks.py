@@ -7,6 +7,7 @@ from typing import cast
 from zoneinfo import available_timezones
 
 from rfid_gateway import toml_lines
+from rfid_gateway.commands.catalogue import COMMANDS
 from rfid_gateway.config_tables import Config, Door, Step, Zone, antenna_of, port_of
 from rfid_gateway.driver import Clash, DriverOptions, Neighbours
 from rfid_gateway.events import vocabulary
@@ -33,6 +34,8 @@ def mistakes_of_meaning(config: Config) -> Iterator[Mistake]:
     for index, name in enumerate(names):
         if name in names[:index]:
             yield ("readers", index, "id"), f"{name!r} is used twice; every reader needs its own"
+    if config.gateway.id == "directory":
+        yield ("gateway", "id"), "'directory' is the topic level of the shipment directory; expected another name"
     if config.gateway.time_zone not in available_timezones():
         hint = nearest(config.gateway.time_zone, available_timezones())[:60]
         yield ("gateway", "time_zone"), f"{config.gateway.time_zone!r} is no IANA time zone{hint}"
@@ -46,6 +49,7 @@ def mistakes_of_meaning(config: Config) -> Iterator[Mistake]:
     if config.mqtt.format == "epcis" and config.mqtt.protocol == "3.1.1":
         reason = "shipment, orders, direction and verdict would be lost, which are user properties of MQTT 5"
         yield ("mqtt", "format"), f"'epcis' needs protocol '5' or 'auto', found '3.1.1': {reason}"
+    yield from _mistakes_of_commands(config)
 
 
 def _mistakes_of_places(config: Config) -> Iterator[Mistake]:
@@ -107,6 +111,22 @@ def _mistakes_of_outputs(config: Config) -> Iterator[Mistake]:
             yield ("outputs", index, "reader"), reason
         if output.door is not None and output.door not in doors:
             yield ("outputs", index, "door"), f"no door {output.door!r}{nearest(output.door, doors)}"
+
+
+def _mistakes_of_commands(config: Config) -> Iterator[Mistake]:
+    clients = config.commands.clients
+    names = [client.name for client in clients]
+    lists: list[tuple[toml_lines.Path, tuple[str, ...]]] = [
+        (("commands", "allow"), config.commands.allow),
+        *((("commands", "clients", index, "allow"), client.allow) for index, client in enumerate(clients)),
+    ]
+    for path, allowed in lists:
+        for name in allowed:
+            if name not in COMMANDS:
+                yield path, f"{name!r} is no command{nearest(name, COMMANDS)}"
+    for index, name in enumerate(names):
+        if name in names[:index]:
+            yield ("commands", "clients", index, "name"), f"{name!r} is used twice; every client needs its own"
 
 
 def _mistakes_of_rules(config: Config) -> Iterator[Mistake]:

@@ -23,6 +23,7 @@ Uri = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9+.-]*:(?:[A-Za-z0-9._~:/
 """RFC 3986: no blanks and no umlauts, or GS1's schema refuses the event."""
 Antennas = Annotated[tuple[str, ...], Field(strict=False, min_length=1)]
 Occasions = Annotated[frozenset[Annotated[Occasion, Field(strict=False)]], Field(strict=False, min_length=1)]
+CommandNames = Annotated[tuple[str, ...], Field(strict=False)]
 Level = Literal["low", "high"]
 CompanyPrefix = Annotated[str, Field(pattern=r"^[0-9]{6,12}$")]
 Words = Annotated[tuple[str, ...], Field(strict=False)]
@@ -187,6 +188,24 @@ class ShipmentsTable(Table):
     hold_unknown_max: int = Field(default=100_000, ge=0, description="how many observations wait at most")
 
 
+class CommandClient(Table):
+    """One `[[commands.clients]]` table."""
+
+    name: Name = Field(description="who that is, for the log")
+    token_file: str = Field(min_length=1, description="file whose first line is the client's secret")
+    allow: CommandNames = Field(description="commands that this client may give")
+
+
+class CommandsTable(Table):
+    """`[commands]`: who may give which command over MQTT."""
+
+    allow: CommandNames = Field(
+        default=("status",), description="commands for whoever may publish on their topics at the broker"
+    )
+    per_minute: int = Field(default=60, ge=1, le=6000, description="commands and batches that are answered at most")
+    clients: tuple[CommandClient, ...] = Field(default=(), strict=False)
+
+
 class Document(Table):
     """The whole file."""
 
@@ -198,6 +217,7 @@ class Document(Table):
     outputs: tuple[Output, ...] = Field(default=(), strict=False)
     alerts: AlertsTable = AlertsTable()
     shipments: ShipmentsTable = ShipmentsTable()
+    commands: CommandsTable = CommandsTable()
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,6 +242,7 @@ class Config:
     outputs: tuple[Output, ...]
     alerts: AlertsTable
     shipments: ShipmentsTable
+    commands: CommandsTable
 
     @property
     def database(self) -> Path:

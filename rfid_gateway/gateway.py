@@ -2,7 +2,7 @@
 
 reader-<id> ─┐
 publisher   ─┴─▶ Intake ──▶ Pipeline.drain ──▶ database ──▶ publisher ──▶ order backend
-(directory feed)
+(directory feed, commands)
 """
 
 from collections.abc import Sequence
@@ -11,11 +11,13 @@ from dataclasses import dataclass, field
 import structlog
 
 from rfid_gateway.clock import Clock
+from rfid_gateway.command_desk import Answer, CommandDesk, Received
 from rfid_gateway.config import Config
 from rfid_gateway.events.location import LocationEvent
 from rfid_gateway.events.payload import compose
-from rfid_gateway.intake import DirectoryMessage, Item
+from rfid_gateway.intake import DirectoryMessage, DirectoryRefusal, Item
 from rfid_gateway.lesser_forms import LesserForms
+from rfid_gateway.mqtt.requests import Request
 from rfid_gateway.mqtt.topics import Topics
 from rfid_gateway.observe.observations import Observation
 from rfid_gateway.observe.observer import Observer
@@ -44,7 +46,8 @@ class _Pending:
     """What no commit has taken yet; it outlives a commit that fails. Owner: the pipeline."""
 
     observations: list[Observation] = field(default_factory=list)
-    messages: list[DirectoryMessage] = field(default_factory=list)
+    messages: list[DirectoryMessage | Received] = field(default_factory=list)
+    """What the broker keeps until it is committed, in the order in which it came."""
     states: dict[tuple[str, str, str], SavedState] = field(default_factory=dict)
 
 
@@ -57,16 +60,27 @@ class Drained:
     located: tuple[LocationEvent, ...] = ()
     unknown: tuple[Observation, ...] = ()
     """Observations of tags that no entry knows; they wait for it."""
+    refused: tuple[DirectoryRefusal, ...] = ()
+    """Messages of the directory feed that could not be used."""
+
+
+@dataclass(slots=True)
+class _Replies:
+    """What is to be said once a commit has succeeded; made anew for each attempt. Owner: the pipeline."""
+
+    answers: list[Answer] = field(default_factory=list)
+    refused: list[DirectoryRefusal] = field(default_factory=list)
 
 
 class Pipeline:
     """Owns observation, the directory's writes and the outbox's writes, all in its own thread."""
 
-    def __init__(self, config: Config, store: Store, clock: Clock) -> None:
-        """Go on where the store says that the last run ended."""
+    def __init__(self, config: Config, store: Store, clock: Clock, desk: CommandDesk | None = None) -> None:
+        """Go on where the store says that the last run ended; without a desk, commands must not come."""
         self._config = config
         self._store = store
         self._clock = clock
+        self._desk = desk
         self._topics = Topics(config.mqtt.prefix, config.gateway.site, config.gateway.id)
         self._resolver = Resolver(config)
         self._observer = Observer([zone.rules for zone in config.zones], [door.rules for door in config.doors])
@@ -94,17 +108,18 @@ class Pipeline:
         self._last_commit = now
         try:
             with self._store.transaction():
-                late = self._update_directory()
+                replies = self._take_messages()
+                late = self._bound_late()
                 bound, unknown = self._resolve([*late, *self._pending.observations])
                 events = self._append(bound)
                 self._save_states()
         except StoreError as error:
             self._keep_for_later(error)
             return Drained()
-        self._settle()
+        self._settle(replies)
         self.events += events
         self._lesser.count(bound)
-        return Drained(events, tuple(each.event for each in bound), tuple(unknown))
+        return Drained(events, tuple(each.event for each in bound), tuple(unknown), tuple(replies.refused))
 
     def save(self) -> None:
         """Commit what observation has in mind, whether or not a checkpoint is due: the gateway ends."""
@@ -118,6 +133,8 @@ class Pipeline:
         if dropped:
             log.warning("unbound.given_up", observations=dropped, after_days=self._config.shipments.hold_unknown_days)
         self._lesser.tell()
+        if self._desk is not None:
+            self._desk.tidy()
 
     @property
     def as_object(self) -> int:
@@ -137,12 +154,25 @@ class Pipeline:
                 self._observer.lose_reader(item.reader_id, now)
             elif isinstance(item, DirectoryMessage):
                 self._pending.messages.append(item)
+            elif isinstance(item, Request):
+                assert self._desk is not None, "whoever subscribes to commands gives the pipeline a desk"
+                self._pending.messages.append(self._desk.receive(item))
         observations += self._observer.expire(now)
 
-    def _update_directory(self) -> list[Observation]:
-        """Entries that arrived are written; observations that waited for them come back."""
+    def _take_messages(self) -> _Replies:
+        """Entries of the directory that arrived are written and commands carried out, in the order of their arrival."""
+        replies = _Replies()
         for message in self._pending.messages:
-            self._apply(message)
+            if isinstance(message, DirectoryMessage):
+                refusal = self._apply(message)
+                replies.refused += [refusal] if refusal else []
+            else:
+                assert self._desk is not None
+                replies.answers.append(self._desk.execute(message))
+        return replies
+
+    def _bound_late(self) -> list[Observation]:
+        """Observations that waited for an entry which is there now come back."""
         version = self._store.directory.version()
         if version == self._directory_version:
             return []
@@ -189,18 +219,18 @@ class Pipeline:
         self._store.unit_states.set_unit_states(_state_of(each) for each in bound)
         return len(rows)
 
-    def _apply(self, message: DirectoryMessage) -> None:
-        """One message of the directory feed; a bad one is said and passed over, the others count."""
+    def _apply(self, message: DirectoryMessage) -> DirectoryRefusal | None:
+        """One message of the directory feed; a bad one is passed over and given back, the others count."""
         if not message.payload:
             self._store.directory.delete(message.shipment_id)
-            return
+            return None
+        topic = self._topics.directory(message.shipment_id)
         try:
-            topic = self._topics.directory(message.shipment_id)
             shipment = parse_payload(message.shipment_id, message.payload, topic)
         except ShipmentSourceError as error:
-            log.warning("directory.refused", reason=str(error))
-            return
+            return DirectoryRefusal(topic, str(error), self._clock.utc_us(), message.shipment_id)
         self._store.directory.upsert((shipment,))
+        return None
 
     def _outbox_event(self, event: LocationEvent) -> OutboxEvent:
         composed = compose(event, gln=self._config.gateway.gln)
@@ -231,8 +261,11 @@ class Pipeline:
             self._pending.states[row[:3]] = row
         self._store.observation_state.save(StateRow(*row) for row in self._pending.states.values())
 
-    def _settle(self) -> None:
+    def _settle(self, replies: _Replies) -> None:
         """After a commit: nothing of it waits any longer, and the broker may forget the messages."""
+        for answer in replies.answers:
+            assert self._desk is not None
+            self._desk.say(answer)
         for message in self._pending.messages:
             message.acknowledge()
         self._pending = _Pending()
@@ -241,7 +274,18 @@ class Pipeline:
             self.store_trouble = ""
 
     def _keep_for_later(self, error: StoreError) -> None:
-        """The batch stays in memory and is tried with the next drain; reads go on."""
+        """The batch stays in memory and is tried with the next drain; reads go on. Who gave a command is told now."""
+        waiting: list[DirectoryMessage | Received] = []
+        for message in self._pending.messages:
+            answer = None
+            if isinstance(message, Received) and self._desk is not None:
+                answer = self._desk.without_database(message, error)
+            if answer is None or self._desk is None:
+                waiting.append(message)
+            else:
+                self._desk.say(answer)
+                message.acknowledge()
+        self._pending.messages = waiting
         if not self.store_trouble:
             log.error("store.failed", reason=str(error), waiting=len(self._pending.observations))
         self.store_trouble = str(error)

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from threading import Condition
 
+from rfid_gateway.mqtt.requests import Request
 from rfid_gateway.reads import ReaderItem, TagRead, TagReport
 
 
@@ -25,7 +26,19 @@ class DirectoryMessage:
     """Called by the pipeline once the entry is committed; until then the broker keeps the message for us."""
 
 
-Item = ReaderItem | DirectoryMessage
+@dataclass(frozen=True, slots=True)
+class DirectoryRefusal:
+    """A message of the directory feed that could not be used, for people."""
+
+    topic: str
+    reason: str
+    at: int
+    """UTC, microseconds."""
+    shipment_id: str | None = None
+    """The one whose entry stays as it was; None where the topic names none."""
+
+
+Item = ReaderItem | DirectoryMessage | Request | DirectoryRefusal
 
 
 class Intake:

@@ -15,9 +15,12 @@ import structlog
 
 from rfid_gateway.announcer import Announcer
 from rfid_gateway.clock import Clock
+from rfid_gateway.command_desk import CommandDesk, Surroundings
+from rfid_gateway.command_tokens import read_clients
 from rfid_gateway.config import Config
+from rfid_gateway.events.times import rfc3339
 from rfid_gateway.gateway import Pipeline
-from rfid_gateway.intake import DirectoryMessage, Intake, Item
+from rfid_gateway.intake import DirectoryMessage, DirectoryRefusal, Intake, Item
 from rfid_gateway.mqtt.outbox import open_outbox
 from rfid_gateway.mqtt.publisher import Publisher
 from rfid_gateway.mqtt.topics import Topics
@@ -65,8 +68,10 @@ class Service:
 
         Raises:
             StoreError: the database cannot be used, in words.
+            ConfigError: the token of a client who may give commands cannot be used.
         """
         self._config = config
+        self._clients = read_clients(config)
         self._clock = clock
         self._topics = Topics(config.mqtt.prefix, config.gateway.site, config.gateway.id)
         self._intake = Intake(config.gateway.queue_reads)
@@ -82,6 +87,8 @@ class Service:
             clock,
             lambda shipment, payload, done: self._intake.put(DirectoryMessage(shipment, payload, done)),
             self._counters,
+            on_stray=lambda topic, reason: self._intake.put(DirectoryRefusal(topic, reason, clock.utc_us())),
+            on_request=self._intake.put,
         )
         self._supervisors = {reader.id: ReaderSupervisor(reader, self._intake.put, clock) for reader in config.readers}
         # Daemons: a disk or broker that hangs in the system must not keep the program from ending.
@@ -137,7 +144,8 @@ class Service:
 
     def _run_pipeline(self) -> None:
         with closing(open_store(self._config.database)) as store:
-            self._pipeline = pipeline = Pipeline(self._config, store, self._clock)
+            desk = CommandDesk(self._config, self._clients, store, self._clock, self._surroundings())
+            self._pipeline = pipeline = Pipeline(self._config, store, self._clock, desk)
             self._announcer.begin()
             while not self._closing.is_set():
                 began = self._clock.monotonic_us()
@@ -156,6 +164,33 @@ class Service:
         self._announcer.arrived(items)
         self._announcer.located(drained.located)
         self._announcer.unknown(drained.unknown)
+        for refusal in drained.refused:
+            self._announcer.refused(refusal)
+
+    def _surroundings(self) -> Surroundings:
+        return Surroundings(
+            restart_reader={reader: supervisor.restart for reader, supervisor in self._supervisors.items()},
+            status=self._status_for_command,
+            outbox_refilled=self._publisher.read_again,
+            post=self._publisher.post,
+        )
+
+    def _status_for_command(self) -> Mapping[str, object]:
+        """What the status topics say, now and together."""
+        publisher = self._publisher.state
+        return {
+            "state": "online",
+            "mqtt": publisher.version,
+            "backlog": self._backlog,
+            "published": publisher.published,
+            "refused": publisher.refused,
+            "connections": publisher.connections,
+            **self._counters(),
+            "started": rfc3339(self._started_at, "+00:00"),
+            "database": (self._pipeline.store_trouble if self._pipeline else "") or "ok",
+            "merged_reads": self._intake.merged_reads,
+            "reader_status": self._announcer.reader_statuses(),
+        }
 
     def _switch(self, switch: Switch) -> None:
         self._supervisors[switch.reader_id].set_output(switch.port, high=switch.high)

@@ -5,7 +5,7 @@ One reader's trouble never reaches another: each has its own thread, its own dri
 
 import random
 from dataclasses import dataclass
-from threading import Event, Thread
+from threading import Event, Lock, Thread
 from typing import cast
 
 import structlog
@@ -46,14 +46,22 @@ once be called every second for ever."""
 
 
 class ReaderSupervisor:
-    """One reader with its thread `reader-<id>`, which owns the driver and all the state in here."""
+    """One reader with its thread `reader-<id>`, which owns the driver and all the state in here.
+
+    The lock guards which driver is the present one: `close` and `restart` come from other threads, and must not close
+    one that was made a moment ago in answer to themselves, nor miss it.
+    """
 
     def __init__(self, reader: ReaderConfig, emit: Emit, clock: Clock) -> None:
         self._reader = reader
         self._emit = emit
         self._clock = clock
         self._driver: Driver = reader.driver(reader.id, reader.options, clock)
+        self._lock = Lock()
         self._closing = Event()
+        self._interrupted = Event()
+        """Ends a back-off: the reader is to end, or to begin anew."""
+        self._restarting = False
         self._online_since: int | None = None
         # Daemon: a driver that does not come back from the system must not keep the program from ending.
         self._thread = Thread(target=self.run, name=f"reader-{reader.id}", daemon=True)
@@ -64,8 +72,22 @@ class ReaderSupervisor:
 
     def close(self) -> None:
         """Ask the reader to end; `join` waits for it."""
-        self._closing.set()
-        self._driver.close()
+        with self._lock:
+            self._closing.set()
+            self._interrupted.set()
+            driver = self._driver
+        driver.close()
+
+    def restart(self) -> None:
+        """End the connection and begin anew, with a new driver and without a back-off; from any thread, never blocks.
+
+        An output that is to be switched while the old driver ends may miss that.
+        """
+        with self._lock:
+            self._restarting = True
+            self._interrupted.set()
+            driver = self._driver
+        driver.close()
 
     def join(self, timeout_s: float) -> bool:
         """Wait for the thread; False if it did not end in time."""
@@ -96,12 +118,28 @@ class ReaderSupervisor:
                 detail = f"internal error, please report it: {error!r}"
             if self._closing.is_set():
                 break
+            if self._begin_anew():
+                log.info("reader.restart", reader=self._reader.id)
+                failures = 0
+                continue
             failures = 1 if self._was_healthy() else failures + 1
             delay_us = policy.delay(failures, random.random())  # noqa: S311 - jitter, not a secret
             log.warning("reader.down", reader=self._reader.id, reason=detail, retry_s=round(delay_us / 1e6, 1))
             self._say(state, detail)
-            self._closing.wait(delay_us / 1e6)
+            self._interrupted.wait(delay_us / 1e6)
+            if self._begin_anew():
+                failures = 0
         self._say(ReaderState.OFFLINE, "the gateway was stopped")
+
+    def _begin_anew(self) -> bool:
+        """Take a new driver if somebody asked for a restart."""
+        with self._lock:
+            if not self._restarting or self._closing.is_set():
+                return False
+            self._restarting = False
+            self._interrupted.clear()
+            self._driver = self._reader.driver(self._reader.id, self._reader.options, self._clock)
+        return True
 
     def _was_healthy(self) -> bool:
         return self._online_since is not None and self._clock.monotonic_us() - self._online_since >= HEALTHY_US

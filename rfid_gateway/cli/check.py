@@ -8,6 +8,7 @@ import click
 
 from rfid_gateway.cli.configuration import config_option, load
 from rfid_gateway.clock import SystemClock
+from rfid_gateway.command_tokens import read_clients
 from rfid_gateway.config import Config, ReaderConfig
 from rfid_gateway.driver import ReaderError
 from rfid_gateway.mqtt.probe import probe
@@ -21,6 +22,7 @@ from rfid_gateway.reads import ReaderItem, ReaderState, ReaderStatus
 def check(config_file: Path, connect: bool, timeout: float) -> None:  # noqa: FBT001 - click passes options by name
     """Check the configuration: every mistake with its line, and what was expected."""
     config = load(config_file)
+    read_clients(config)
     click.echo(
         f"{config_file}: {len(config.readers)} readers, {len(config.zones)} zones, {len(config.doors)} doors: ok"
     )

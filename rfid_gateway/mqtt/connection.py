@@ -87,6 +87,7 @@ class Refused:
 class SubscriptionRefused:
     """SUBACK with a failure."""
 
+    topic_filter: str
     reason: str
 
 
@@ -98,6 +99,12 @@ class Inbound:
     payload: bytes
     packet_id: int
     """0 with QoS 0: nothing is to be acknowledged."""
+    retained: bool = False
+    """Published with the retain flag; on 3.1.1 this is told only of what the broker had kept."""
+    response_topic: str | None = None
+    """MQTT 5 3.3.2.3.5."""
+    correlation: bytes | None = None
+    """MQTT 5 3.3.2.3.6."""
 
 
 Happening = Accepted | Ended | Acknowledged | Refused | SubscriptionRefused | Inbound
@@ -123,6 +130,7 @@ class Connection:
         self._accepted = False
         self._answered = False
         self._ended = False
+        self._subscriptions: dict[int, str] = {}
         self._client = Client(
             CallbackAPIVersion.VERSION2,
             client_id=client_id,
@@ -219,12 +227,16 @@ class Connection:
         """Subscribe with QoS 1.
 
         On MQTT 5 the broker sends what is retained only when it did not have this subscription yet (Retain Handling
-        1, 3.8.3.1): a site may have 100 000 retained shipments. MQTT 3.1.1 sends all of them each time.
+        1, 3.8.3.1): a site may have 100 000 retained shipments. MQTT 3.1.1 sends all of them each time. Retain As
+        Published tells a command that was retained by mistake from others, also when it comes live.
         """
         if self.version == "5":
-            self._client.subscribe(topic_filter, options=SubscribeOptions(qos=1, retainHandling=1))
+            options = SubscribeOptions(qos=1, retainHandling=1, retainAsPublished=True)
+            _, packet_id = self._client.subscribe(topic_filter, options=options)
         else:
-            self._client.subscribe(topic_filter, qos=1)
+            _, packet_id = self._client.subscribe(topic_filter, qos=1)
+        if packet_id is not None:
+            self._subscriptions[packet_id] = topic_filter
 
     def acknowledge(self, packet_id: int) -> None:
         """Queue the PUBACK of an inbound message."""
@@ -282,12 +294,24 @@ class Connection:
     def _on_message(self, _client: Client, _userdata: Any, message: MQTTMessage) -> None:
         # paho hands a topic that is no UTF-8 through as bytes; there is no shipment of that name.
         topic = bytes(message._topic).decode(errors="backslashreplace")  # noqa: SLF001 - `topic` would raise here
-        self._happenings.append(Inbound(topic, bytes(message.payload), message.mid))
+        self._happenings.append(
+            Inbound(
+                topic,
+                bytes(message.payload),
+                message.mid,
+                retained=message.retain,
+                response_topic=getattr(message.properties, "ResponseTopic", None),
+                correlation=getattr(message.properties, "CorrelationData", None),
+            )
+        )
 
     def _on_subscribe(
-        self, _client: Client, _userdata: Any, _packet_id: int, reasons: list[ReasonCode], _properties: Properties
+        self, _client: Client, _userdata: Any, packet_id: int, reasons: list[ReasonCode], _properties: Properties
     ) -> None:
-        self._happenings.extend(SubscriptionRefused(str(reason)) for reason in reasons if reason.is_failure)
+        topic_filter = self._subscriptions.pop(packet_id, "")
+        self._happenings.extend(
+            SubscriptionRefused(topic_filter, str(reason)) for reason in reasons if reason.is_failure
+        )
 
 
 def _leave_it_to_the_loop(_client: Client, _userdata: Any, _socket: Any) -> None:

@@ -60,6 +60,10 @@ class Delivery:
         """There may be new rows."""
         self._exhausted = False
 
+    def read_again(self) -> None:
+        """Rows that had left may be back: read the outbox from its beginning."""
+        self._window.read_again()
+
     def fill(self, connection: Connection, room: int) -> None:
         """Hand rows to the connection, in order, until so many are in flight."""
         now = self._clock.monotonic_us()

@@ -7,13 +7,9 @@ Parsing the payload is the pipeline's business, which owns the directory.
 from collections.abc import Callable
 from functools import partial
 
-import structlog
-
 from rfid_gateway.mqtt.connection import Inbound
 from rfid_gateway.mqtt.mailbox import Mailbox, Receipt
 from rfid_gateway.mqtt.topics import TopicError, Topics
-
-log = structlog.get_logger(__name__)
 
 Acknowledge = Callable[[], None]
 OnDirectory = Callable[[str, bytes, Acknowledge], None]
@@ -22,14 +18,17 @@ OnDirectory = Callable[[str, bytes, Acknowledge], None]
 Called in the publisher's thread, so it must not block. With MQTT 5 at most `window` messages are unacknowledged at
 once; a 3.1.1 broker has its own limit.
 """
+OnStray = Callable[[str, str], None]
+"""Takes the topic of a message that names no shipment, and why not."""
 
 
 class DirectoryFeed:
     """From inbound messages to shipment ids; owned by the publisher's thread."""
 
-    def __init__(self, topics: Topics, on_directory: OnDirectory, mailbox: Mailbox) -> None:
+    def __init__(self, topics: Topics, on_directory: OnDirectory, on_stray: OnStray, mailbox: Mailbox) -> None:
         self._topics = topics
         self._on_directory = on_directory
+        self._on_stray = on_stray
         self._mailbox = mailbox
 
     @property
@@ -38,12 +37,12 @@ class DirectoryFeed:
         return self._topics.directory_filter
 
     def handle(self, inbound: Inbound, connection: int) -> None:
-        """Hand a message on; one with a topic that names no shipment is logged and acknowledged."""
+        """Hand a message on; one with a topic that names no shipment is told and acknowledged."""
         acknowledge = partial(self._mailbox.acknowledge, Receipt(connection, inbound.packet_id))
         try:
             shipment_id = self._topics.shipment_of(inbound.topic)
         except TopicError as error:
-            log.warning("directory message ignored", reason=str(error))
+            self._on_stray(inbound.topic, str(error))
             acknowledge()
             return
         self._on_directory(shipment_id, inbound.payload, acknowledge)

@@ -24,6 +24,8 @@ class Notice:
     standing: bool = False
     """Say it again after each reconnect: a broker without persistence forgets what is retained. Only for things whose
     number the configuration bounds."""
+    correlation: bytes | None = None
+    """Correlation Data of the request that this answers."""
 
     @property
     def subject(self) -> str:

@@ -26,6 +26,11 @@ class Row(Protocol):
         """The stored payload, which lacks only `replayed`."""
         ...
 
+    @property
+    def again(self) -> bool:
+        """It was published before and is wanted again."""
+        ...
+
 
 class Outbox(Protocol):
     """Committed events until their PUBACK. Used by the publisher's thread alone."""

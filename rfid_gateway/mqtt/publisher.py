@@ -1,7 +1,7 @@
 """The publisher: the thread that takes committed events to the broker, in order, and removes what it acknowledged.
 
     outbox ──▶ Delivery ─┐                        ┌─▶ Delivery (PUBACK)
-    Mailbox ─▶ Notices ──┴─▶ Connection ─▶ broker ─┴─▶ DirectoryFeed
+    Mailbox ─▶ Notices ──┴─▶ Connection ─▶ broker ─┴─▶ DirectoryFeed, RequestFeed
 
 One thread runs one selector over the broker's socket and a wake-up; so the MQTT client, the outbox connection and all
 the state below need no lock. Other threads reach it through `wake`, `post`, the directory's `acknowledge` and `close`.
@@ -29,11 +29,13 @@ from rfid_gateway.mqtt.connection import (
     SubscriptionRefused,
 )
 from rfid_gateway.mqtt.delivery import Delivery
-from rfid_gateway.mqtt.directory_feed import DirectoryFeed, OnDirectory
+from rfid_gateway.mqtt.directory_feed import DirectoryFeed, OnDirectory, OnStray
 from rfid_gateway.mqtt.mailbox import Mailbox, Notice
 from rfid_gateway.mqtt.notices import Notices
 from rfid_gateway.mqtt.outbox import Outbox
+from rfid_gateway.mqtt.properties import packed
 from rfid_gateway.mqtt.reconnect import Loss, Reconnect, Version
+from rfid_gateway.mqtt.requests import OnRequest, RequestFeed
 from rfid_gateway.mqtt.settings import MqttSettings
 from rfid_gateway.mqtt.topics import Topics
 from rfid_gateway.mqtt.wakeup import Wakeup
@@ -82,6 +84,9 @@ class Publisher:
         clock: Clock,
         on_directory: OnDirectory | None = None,
         counters: Counters = dict,
+        *,
+        on_stray: OnStray | None = None,
+        on_request: OnRequest | None = None,
     ) -> None:
         """Make a publisher that has opened nothing but its wake-up.
 
@@ -92,6 +97,8 @@ class Publisher:
             clock: the clocks.
             on_directory: takes directory messages; None subscribes to nothing.
             counters: what the status topic says besides; called in the publisher's thread.
+            on_stray: takes topics of the directory that name no shipment; None logs them.
+            on_request: takes commands and batches of the directory; None subscribes to none.
         """
         self._settings = settings
         self._topics = topics
@@ -100,7 +107,11 @@ class Publisher:
         self._counters = counters
         self._wakeup = Wakeup()
         self._mailbox = Mailbox(self._wakeup)
-        self._feed = DirectoryFeed(topics, on_directory, self._mailbox) if on_directory else None
+        self._feed = (
+            DirectoryFeed(topics, on_directory, on_stray or _log_stray, self._mailbox) if on_directory else None
+        )
+        self._requests = RequestFeed(topics, on_request, self._mailbox) if on_request else None
+        self._from_the_start = False
         self._notices = Notices()
         self._reconnect = Reconnect(settings.protocol)
         self._closing = False
@@ -122,6 +133,11 @@ class Publisher:
 
     def wake(self) -> None:
         """Say that events were committed."""
+        self._wakeup.wake()
+
+    def read_again(self) -> None:
+        """Say that events were put into the outbox again, among those that left it."""
+        self._from_the_start = True
         self._wakeup.wake()
 
     def post(self, notice: Notice) -> None:
@@ -180,6 +196,9 @@ class Publisher:
         if self._wakeup.reader in ready:
             self._wakeup.clear()
             delivery.look_again()
+            if self._from_the_start:
+                self._from_the_start = False
+                delivery.read_again()
         self._empty_mailbox()
         if connection is not None:
             readable = connection.has_decrypted or bool(ready.get(fileno or -1, 0) & selectors.EVENT_READ)
@@ -219,13 +238,19 @@ class Publisher:
             case Refused(packet_id, reason):
                 if not delivery.refused_by_broker(packet_id, reason) and (notice := self._notices.settle(packet_id)):
                     log.warning("notice refused", topic=notice.topic, reason=reason)
-            case SubscriptionRefused(reason):
-                log.error("directory subscription refused", reason=reason)
-            case Inbound() if self._feed is not None:
-                self._feed.handle(happening, self._connections)
+            case SubscriptionRefused(topic_filter, reason):
+                log.error("subscription refused", topic=topic_filter, reason=reason)
             case Inbound():
-                # A session from before may still hold a subscription.
-                self._acknowledge(happening.packet_id)
+                self._inbound(happening)
+
+    def _inbound(self, inbound: Inbound) -> None:
+        if self._requests is not None and self._requests.concerns(inbound.topic):
+            self._requests.handle(inbound, self._connections)
+        elif self._feed is not None:
+            self._feed.handle(inbound, self._connections)
+        else:
+            # A session from before may still hold a subscription.
+            self._acknowledge(inbound.packet_id)
 
     def _accepted(self, receive_maximum: int) -> None:
         assert self._connection is not None
@@ -237,6 +262,8 @@ class Publisher:
         log.info("connected", broker=self._settings.host, mqtt=self._connection.version)
         if self._feed is not None:
             self._connection.subscribe(self._feed.topic_filter)
+        for topic_filter in self._requests.topic_filters if self._requests is not None else ():
+            self._connection.subscribe(topic_filter)
 
     def _ended(self, ended: Ended) -> None:
         now = self._clock.monotonic_us()
@@ -291,7 +318,7 @@ class Publisher:
         limit = min(NOTICES_IN_FLIGHT, self._room - delivery.in_flight)
         while self._notices.in_flight < limit and (notice := self._notices.take()):
             try:
-                packet_id = connection.publish(Publication(notice.topic, notice.payload, notice.retain))
+                packet_id = connection.publish(_publication(notice))
             except ValueError as error:
                 log.warning("notice cannot be published", topic=notice.topic, reason=str(error))
                 continue
@@ -343,5 +370,14 @@ class Publisher:
         )
 
 
+def _log_stray(topic: str, reason: str) -> None:
+    log.warning("directory message ignored", topic=topic, reason=reason)
+
+
 def _json(value: Mapping[str, object]) -> bytes:
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def _publication(notice: Notice) -> Publication:
+    properties = b"" if notice.correlation is None else packed("application/json", correlation=notice.correlation)
+    return Publication(notice.topic, notice.payload, notice.retain, properties)

@@ -131,6 +131,45 @@ class Topics:
         return f"{self._directory_root}{encoded(shipment_id)}"
 
     @property
+    def directory_batch(self) -> str:
+        """Where the order backend sends many changes of the directory at once, not retained."""
+        return f"{self.prefix}/{self.site}/directory/batch"
+
+    @property
+    def commands_filter(self) -> str:
+        """Topic filter of all commands to this gateway."""
+        return f"{self._commands_root}+"
+
+    def command_of(self, topic: str) -> str | None:
+        """The command that an inbound topic names; None if it is no command's topic of this gateway."""
+        name = topic.removeprefix(self._commands_root)
+        return None if name == topic else name
+
+    @property
+    def responses(self) -> str:
+        """Replies to whoever names no topic of its own, not retained."""
+        return f"{self.own}/responses"
+
+    def checked_reply_topic(self, topic: str, *, of_site: bool) -> str:
+        """Return the topic if a reply may go there: `responses` of this gateway or anything below it.
+
+        A reply elsewhere could be a command, an entry of the directory or somebody else's event.
+
+        Args:
+            topic: as the sender wrote it.
+            of_site: the request went to all gateways of the site, so a topic below `directory/responses` is as good.
+
+        Raises:
+            TopicError: it is another one, or none to publish to.
+        """
+        roots = [f"{self.responses}/", *([f"{self.prefix}/{self.site}/directory/responses/"] if of_site else [])]
+        if topic != self.responses and not any(topic.startswith(root) for root in roots):
+            raise TopicError(f"{topic!r}: expected {self.responses} or a topic below {' or '.join(roots)}")
+        for level in topic.split("/"):
+            checked_level(level, "a level")
+        return topic
+
+    @property
     def directory_filter(self) -> str:
         """Topic filter of all shipments of the site."""
         return f"{self._directory_root}+"
@@ -145,6 +184,10 @@ class Topics:
         if level == topic or not level or "/" in level:
             raise TopicError(f"topic {topic!r}: expected {self._directory_root}<shipment id>, / in the id as %2F")
         return decoded(level)
+
+    @property
+    def _commands_root(self) -> str:
+        return f"{self.own}/commands/"
 
     @property
     def _directory_root(self) -> str:

@@ -5,7 +5,8 @@
                         └── lost, refused ─┘
 
 Rows are taken in the order of their sequence, so those that were sent and are still unpublished are always the lowest
-ones of the outbox: one number tells which rows may have been sent before.
+ones of the outbox: one number tells which rows may have been sent before. Rows that were put back into the outbox to
+be sent again say so themselves.
 """
 
 import heapq
@@ -32,6 +33,7 @@ class Window:
         self._in_flight: dict[int, Row] = {}
         self._acknowledged: list[int] = []
         self._read_up_to = 0
+        self._known_up_to = 0
         self._sent_up_to = earlier[-1].sequence if earlier else 0
 
     @property
@@ -62,8 +64,14 @@ class Window:
     def add(self, rows: Sequence[Row]) -> None:
         """Take over rows read from the outbox after `read_up_to`."""
         for row in rows:
-            heapq.heappush(self._waiting, (row.sequence, row))
+            if row.sequence > self._known_up_to or not self._has(row.sequence):
+                heapq.heappush(self._waiting, (row.sequence, row))
             self._read_up_to = row.sequence
+        self._known_up_to = max(self._known_up_to, self._read_up_to)
+
+    def read_again(self) -> None:
+        """Begin to read at the start of the outbox: rows that had left may stand there again."""
+        self._read_up_to = 0
 
     def take(self) -> Outgoing | None:
         """The next row, which is in flight from now; None when none waits."""
@@ -71,7 +79,7 @@ class Window:
             return None
         sequence, row = heapq.heappop(self._waiting)
         self._in_flight[sequence] = row
-        replayed = sequence <= self._sent_up_to
+        replayed = row.again or sequence <= self._sent_up_to
         self._sent_up_to = max(self._sent_up_to, sequence)
         return Outgoing(row, replayed)
 
@@ -88,6 +96,10 @@ class Window:
         """The connection is gone: every row in flight waits again."""
         for sequence in tuple(self._in_flight):
             self.give_back(sequence)
+
+    def _has(self, sequence: int) -> bool:
+        in_hand = sequence in self._in_flight or sequence in self._acknowledged
+        return in_hand or any(waiting == sequence for waiting, _ in self._waiting)
 
     def committed(self) -> None:
         """What was acknowledged has left the outbox."""

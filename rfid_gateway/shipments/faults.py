@@ -44,6 +44,11 @@ class Faults:
         self._source = source
         self._found: list[Fault] = []
 
+    @property
+    def found(self) -> tuple[Fault, ...]:
+        """What was noted so far."""
+        return tuple(self._found)
+
     def add(self, line: int | None, place: str, problem: str) -> None:
         """Note a fault; raise ShipmentSourceError at once when there are too many to go on."""
         self._found.append(Fault(self._source, line, place, problem))

@@ -32,7 +32,7 @@ def parse_payload(shipment_id: str, payload: bytes, topic: str) -> Shipment:
         ShipmentSourceError: with every fault of the payload; nothing of it is to be used then.
     """
     faults = Faults(topic)
-    entry = _Entry(faults, {}, None, "").read(_value(payload, None, faults), shipment_id)
+    entry = EntryReader(faults, {}, None, "").read(json_value(payload, None, faults), shipment_id)
     faults.raise_if_any()
     assert entry is not None, "an entry that is not there has left a fault"
     return entry
@@ -50,7 +50,7 @@ def parse_json(lines: Iterable[bytes], source: str) -> tuple[Shipment, ...]:
     entries: dict[str, Shipment] = {}
     places: dict[str, str] = {}
     for line, path, value in _values(iter(lines), faults):
-        shipment = _Entry(faults, places, line, path).read(value, None)
+        shipment = EntryReader(faults, places, line, path).read(value, None)
         if shipment is None:
             continue
         if shipment.shipment_id in entries:
@@ -68,9 +68,9 @@ def _values(lines: Iterator[bytes], faults: Faults) -> Iterator[tuple[int | None
         if not content.strip():
             blank += content
         elif content.lstrip().startswith(b"["):
-            yield from _array(_value(blank + content + b"".join(lines), None, faults))
+            yield from _array(json_value(blank + content + b"".join(lines), None, faults))
         else:
-            yield number, "", _value(content, number, faults)
+            yield number, "", json_value(content, number, faults)
 
 
 def _array(value: object) -> Iterator[tuple[None, str, object]]:
@@ -78,7 +78,8 @@ def _array(value: object) -> Iterator[tuple[None, str, object]]:
         yield from ((None, f"[{index}].", entry) for index, entry in enumerate(value))
 
 
-def _value(content: bytes, line: int | None, faults: Faults) -> object:
+def json_value(content: bytes, line: int | None, faults: Faults) -> object:
+    """Return the value of a JSON text, or one of no JSON type after noting why it cannot be read."""
     try:
         return json.loads(content.decode())
     except UnicodeDecodeError as error:
@@ -91,7 +92,7 @@ def _value(content: bytes, line: int | None, faults: Faults) -> object:
     return _BROKEN
 
 
-class _Entry:
+class EntryReader:
     """Reads one entry. `path` stands in front of the places that its faults name, `places` knows each key's."""
 
     def __init__(self, faults: Faults, places: dict[str, str], line: int | None, path: str) -> None:
@@ -101,6 +102,7 @@ class _Entry:
         self._path = path
 
     def read(self, value: object, shipment_id: str | None) -> Shipment | None:
+        """Return the entry, or None after noting why there is none; the caller raises what was noted."""
         if value is _BROKEN:
             return None
         if not isinstance(value, dict):
@@ -112,6 +114,14 @@ class _Entry:
         orders = self._orders(value.get("orders", []))
         texts = {field: self._text(field, value.get(field)) for field in fields.TEXT_FIELDS}
         return None if name is None else Shipment(name, units, orders, **texts)
+
+    def read_deletion(self, value: dict[str, object]) -> Shipment | None:
+        """Return the entry, without anything but its id, that `{"shipment_id": "S-1", "delete": true}` names."""
+        self._refuse_unknown("", value, ("shipment_id", "delete"))
+        if value["delete"] is not True:
+            self._add("delete", "expected true; leave it out to write the entry")
+        name = self._shipment_id(value, None)
+        return None if name is None else Shipment(name)
 
     def _shipment_id(self, value: dict[str, object], expected: str | None) -> str | None:
         inside = value.get("shipment_id", expected)

@@ -5,6 +5,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from rfid_gateway.store.command_log import CommandLog
 from rfid_gateway.store.database import Database
 from rfid_gateway.store.directory import Directory
 from rfid_gateway.store.history import History
@@ -30,6 +31,7 @@ class Store:
         self.unbound = Unbound(database)
         self.observation_state = ObservationState(database)
         self.unit_states = UnitStates(database)
+        self.command_log = CommandLog(database)
 
     def transaction(self) -> AbstractContextManager[None]:
         """Commit what is written inside, durably and at once, or nothing of it if the block raises.

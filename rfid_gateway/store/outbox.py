@@ -37,6 +37,8 @@ class OutboxRow(NamedTuple):
     """UTC, microseconds."""
     topic: str
     payload: bytes
+    again: bool = False
+    """It was published before and is wanted again."""
 
 
 class Outbox:
@@ -93,12 +95,12 @@ class Outbox:
         """At most `limit` waiting events with a higher sequence than the given one, in order (0: from the first)."""
         # CROSS JOIN fixes the order of the loops: along the outbox, never along the history.
         rows = self._database.rows(
-            """SELECT sequence, event_id, event_time, topic, payload
+            """SELECT sequence, event_id, event_time, topic, payload, again
                FROM outbox CROSS JOIN events USING (sequence)
                WHERE outbox.sequence > ? ORDER BY outbox.sequence LIMIT ?""",
             (after_sequence, limit),
         )
-        return [OutboxRow._make(row) for row in rows]
+        return [OutboxRow._make((*row[:-1], bool(row[-1]))) for row in rows]
 
     def published(self, sequences: Sequence[int], at: int) -> None:
         """Take events out of the outbox that the broker has acknowledged, in one commit.
@@ -114,6 +116,31 @@ class Outbox:
                 ((at, sequence) for sequence in sequences),
             )
             meta.add(self._database, "backlog", -left)
+
+    def put_back(self, first: int, last: int) -> int:
+        """Let published events with these sequences, `last` included, wait again, in one commit; returns how many.
+
+        What still waits is passed over. Pruning leaves them alone until they are published again.
+        """
+        published = "sequence BETWEEN ? AND ? AND published_at IS NOT NULL"
+        with self._database.transaction():
+            count = self._database.change(
+                f"INSERT INTO outbox (sequence, again) SELECT sequence, 1 FROM events WHERE {published}",  # noqa: S608 -- fixed text
+                (first, last),
+            )
+            self._database.change(
+                f"UPDATE events SET published_at = NULL WHERE {published}",  # noqa: S608 -- fixed text
+                (first, last),
+            )
+            meta.add(self._database, "backlog", count)
+        return count
+
+    def waiting_between(self, first: int, last: int) -> int:
+        """How many events with these sequences, `last` included, wait."""
+        row = self._database.row("SELECT count(*) FROM outbox WHERE sequence BETWEEN ? AND ?", (first, last))
+        assert row is not None
+        assert isinstance(row[0], int)
+        return row[0]
 
     def backlog(self) -> int:
         """How many events wait; counted as they come and go, so it is quick with millions."""

@@ -87,7 +87,16 @@ _OBSERVATION = (
 )
 
 
-STEPS = {"initial": (*_META, *_OUTBOX, *_DIRECTORY, *_OBSERVATION)}
+_COMMANDS = (
+    "ALTER TABLE outbox ADD COLUMN again INTEGER NOT NULL DEFAULT 0",
+    """CREATE TABLE command_log (
+         request TEXT PRIMARY KEY, asked TEXT NOT NULL, at INTEGER NOT NULL, reply TEXT NOT NULL
+       ) STRICT, WITHOUT ROWID""",
+    "CREATE INDEX command_log_by_time ON command_log (at)",
+)
+
+
+STEPS = {"initial": (*_META, *_OUTBOX, *_DIRECTORY, *_OBSERVATION), "commands": _COMMANDS}
 """Name of each schema change and its statements, in order. What was released is never edited: add a step."""
 
 

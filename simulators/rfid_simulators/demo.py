@@ -91,6 +91,9 @@ biz_location = "urn:epc:id:sgln:4012345.00010.0"
 [doors.out]
 biz_step = "departing"
 disposition = "in_transit"
+
+[commands]
+allow = ["status", "restart_reader", "find_tag", "bind_tag", "unbind_tag", "replay"]
 """
 
 

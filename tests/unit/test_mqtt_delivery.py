@@ -12,6 +12,7 @@ class Row(NamedTuple):
     sequence: int
     topic: str
     payload: bytes
+    again: bool = False
 
 
 class MemoryOutbox:

@@ -10,6 +10,7 @@ class Row(NamedTuple):
     sequence: int
     topic: str = "t"
     payload: bytes = b"{}"
+    again: bool = False
 
 
 def rows(*sequences: int) -> list[Row]:
@@ -92,3 +93,34 @@ def test_whatever_happens_no_row_is_lost_and_a_row_is_replayed_exactly_when_it_w
     left = {sequence for sequence, _ in take_all(window)}
     assert left | gone | set(window.acknowledged) == set(range(1, count + 1))
     assert not left & (gone | set(window.acknowledged))
+
+
+def test_rows_that_are_back_in_the_outbox_come_before_later_ones_and_say_so() -> None:
+    window = Window()
+    window.add(rows(1, 2, 3))
+    assert take_all(window) == [(1, False), (2, False), (3, False)]
+    for sequence in (1, 2):
+        window.acknowledge(sequence)
+    window.committed()
+    window.read_again()
+    assert window.read_up_to == 0
+    window.add([Row(1, again=True), Row(2, again=True), Row(3), Row(4)])
+    assert take_all(window) == [(1, True), (2, True), (4, False)]
+    assert window.read_up_to == 4
+
+
+def test_rows_in_hand_are_not_taken_twice_when_the_outbox_is_read_again() -> None:
+    window = Window()
+    window.add(rows(1, 2, 3))
+    window.take()
+    window.take()
+    window.acknowledge(1)
+    window.read_again()
+    window.add(rows(1, 2, 3))
+    assert take_all(window) == [(3, False)]
+
+
+def test_rows_to_be_sent_again_say_so_after_a_restart_too() -> None:
+    window = Window(earlier=rows(1))
+    window.add([Row(1), Row(2, again=True), Row(3)])
+    assert take_all(window) == [(1, True), (2, True), (3, False)]

@@ -24,6 +24,7 @@ class Row(NamedTuple):
     sequence: int
     topic: str
     payload: bytes
+    again: bool = False
 
 
 def read(properties: bytes) -> tuple[str | None, dict[str, str]]:
