@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from rfid_drivers.serial import mercury_codec as codec
@@ -146,6 +146,7 @@ def test_whatever_arrives_every_byte_comes_out_once_as_a_frame_or_as_rejected(ch
     assert b"".join(item.raw for item in items) == b"".join(chunks)
 
 
+@example(0x21, b"\x00", 0)
 @given(st.sampled_from([0x03, 0x0C, 0x21, 0x22, 0x2F, 0x9D]), st.binary(max_size=200), st.integers(0, 0xFFFF))
 def test_whatever_an_answer_carries_it_comes_out_once(code: int, data: bytes, status: int) -> None:
     frame = answer(code, data, status)

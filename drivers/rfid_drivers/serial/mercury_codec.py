@@ -230,7 +230,7 @@ STREAM_ENDED = "the stream has ended"
 def _single(raw: bytes, data: bytes, placed: Placed) -> Frame:
     """Read EPC and CRC; the PC, which is not sent, is the one of a plain tag if the CRC says so."""
     pc = (len(data) - _CRC) // 2 << 11
-    tag = split_backscatter(pc.to_bytes(2, "big") + data) if pc <= _PC_LONGEST else None
+    tag = split_backscatter(pc.to_bytes(2, "big") + data) if 0 <= pc <= _PC_LONGEST else None
     if tag is None or not tag.crc_fits:
         return Frame(Kind.ANSWER, raw, READ_ONE, 0)
     seen_at = placed(None)
