@@ -53,6 +53,7 @@ def parse(text: str, name: str, drivers: Mapping[str, DriverType]) -> Config:
             outputs=document.outputs,
             alerts=document.alerts,
             shipments=document.shipments,
+            loads=document.loads,
         )
         found = list(mistakes_of_meaning(config))
         if not found:

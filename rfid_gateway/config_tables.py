@@ -154,6 +154,17 @@ class ShipmentsTable(Table):
     hold_unknown_max: int = Field(default=100_000, ge=0, description="how many observations wait at most")
 
 
+class LoadsTable(Table):
+    """`[loads]`: when a load is closed by itself."""
+
+    close_after_departure_s: float = Field(
+        default=3600.0, ge=0, description="closed so long after its planned departure, and what was not seen is missing"
+    )
+    close_complete_after_s: float = Field(
+        default=300.0, ge=0, description="closed when it has been complete and unchanged for so long"
+    )
+
+
 class Document(Table):
     """The whole file."""
 
@@ -165,6 +176,7 @@ class Document(Table):
     outputs: tuple[Output, ...] = Field(default=(), strict=False)
     alerts: AlertsTable = AlertsTable()
     shipments: ShipmentsTable = ShipmentsTable()
+    loads: LoadsTable = LoadsTable()
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,6 +201,7 @@ class Config:
     outputs: tuple[Output, ...]
     alerts: AlertsTable
     shipments: ShipmentsTable
+    loads: LoadsTable
 
     @property
     def database(self) -> Path:

@@ -31,6 +31,8 @@ class Bound:
 
     unit: Unit
     event: LocationEvent
+    load_id: str | None = None
+    """The load that the unit's shipment belongs to."""
 
 
 class Resolver:
@@ -84,7 +86,7 @@ class Resolver:
             zone=None if passage else place.id,
             door=place.id if passage else None,
         )
-        return Bound(unit, event)
+        return Bound(unit, event, shipment.load_id)
 
     def _place(self, observation: Observation) -> Zone | Door:
         if isinstance(observation, Passage):

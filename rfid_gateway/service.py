@@ -22,6 +22,7 @@ from rfid_gateway.mqtt.outbox import open_outbox
 from rfid_gateway.mqtt.publisher import Publisher
 from rfid_gateway.mqtt.topics import Topics
 from rfid_gateway.outputs import Switch
+from rfid_gateway.retained import Retained
 from rfid_gateway.state_file import write_state
 from rfid_gateway.store.connection import Store, open_store
 from rfid_gateway.store.database import StoreError
@@ -139,10 +140,12 @@ class Service:
         with closing(open_store(self._config.database)) as store:
             self._pipeline = pipeline = Pipeline(self._config, store, self._clock)
             self._announcer.begin()
+            retained = Retained(store, self._topics, self._clock, self._publisher.post)
             while not self._closing.is_set():
                 began = self._clock.monotonic_us()
                 self._drain(pipeline, self._intake.drain(IDLE_S))
                 self._keep_house(pipeline, store)
+                retained.tick(self._publisher.state)
                 self._closing.wait(max(0, began + DRAIN_INTERVAL_US - self._clock.monotonic_us()) / 1e6)
             self._drain(pipeline, self._intake.drain(0))
             pipeline.save()
@@ -156,6 +159,7 @@ class Service:
         self._announcer.arrived(items)
         self._announcer.located(drained.located)
         self._announcer.unknown(drained.unknown)
+        self._announcer.misplaced(drained.misplaced)
 
     def _switch(self, switch: Switch) -> None:
         self._supervisors[switch.reader_id].set_output(switch.port, high=switch.high)
@@ -163,6 +167,7 @@ class Service:
     def _keep_house(self, pipeline: Pipeline, store: Store) -> None:
         now = self._clock.monotonic_us()
         self._announcer.tick(self._intake.merged_reads, pipeline.store_trouble)
+        self._announcer.incomplete(pipeline.review_loads())
         if now >= self._status_at:
             self._status_at = now + STATUS_INTERVAL_US
             self._write_status(pipeline, store, stopped=False)

@@ -2,9 +2,11 @@
 
 This is no second queue of events. An event's way is the outbox alone, on disk and in order. A notice says how things
 are *now* (a reader's state, a shipment's place): the latest of each key replaces the one before it, what waits is
-bounded by the number of things there are, and what a power cut takes is said anew by whoever knows it.
+bounded by the number of things there are, and what a power cut takes is said anew by whoever knows it: who promises
+more (`rfid_gateway.retained`) learns of the PUBACK through `answered`.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from threading import Lock
 from typing import NamedTuple
@@ -24,6 +26,9 @@ class Notice:
     standing: bool = False
     """Say it again after each reconnect: a broker without persistence forgets what is retained. Only for things whose
     number the configuration bounds."""
+    answered: Callable[[bool], None] | None = None
+    """Called in the publisher's thread when the broker has answered: whether it has taken the notice. Never called for
+    a notice that another one replaces while it waits."""
 
     @property
     def subject(self) -> str:

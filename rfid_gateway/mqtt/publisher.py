@@ -67,6 +67,8 @@ class PublisherState:
     """What is wrong; empty when all is well."""
     connections: int = 0
     """Accepted ones since the start."""
+    new_sessions: int = 0
+    """Of these, how often the broker did not know our session any more (or yet): it may have lost all it retained."""
     published: int = 0
     refused: int = 0
 
@@ -110,6 +112,7 @@ class Publisher:
         self._look_at = 0
         self._room = 0
         self._connections = 0
+        self._new_sessions = 0
         self._state = PublisherState()
         self._detail = self._state.detail
 
@@ -205,7 +208,8 @@ class Publisher:
 
     def _take_note(self, happening: Happening, selector: selectors.BaseSelector, delivery: Delivery) -> None:
         match happening:
-            case Accepted(receive_maximum):
+            case Accepted(receive_maximum, session_present):
+                self._new_sessions += not session_present
                 self._accepted(receive_maximum)
             case Ended():
                 self._drop(selector)
@@ -214,11 +218,13 @@ class Publisher:
             case Acknowledged(packet_id):
                 if delivery.acknowledged(packet_id):
                     self._reconnect.proved()
-                else:
-                    self._notices.settle(packet_id)
+                elif (notice := self._notices.settle(packet_id)) and notice.answered:
+                    notice.answered(True)  # noqa: FBT003 - taken
             case Refused(packet_id, reason):
                 if not delivery.refused_by_broker(packet_id, reason) and (notice := self._notices.settle(packet_id)):
                     log.warning("notice refused", topic=notice.topic, reason=reason)
+                    if notice.answered:
+                        notice.answered(False)  # noqa: FBT003 - not taken
             case SubscriptionRefused(reason):
                 log.error("directory subscription refused", reason=reason)
             case Inbound() if self._feed is not None:
@@ -294,6 +300,8 @@ class Publisher:
                 packet_id = connection.publish(Publication(notice.topic, notice.payload, notice.retain))
             except ValueError as error:
                 log.warning("notice cannot be published", topic=notice.topic, reason=str(error))
+                if notice.answered:
+                    notice.answered(True)  # noqa: FBT003 - another try would change nothing
                 continue
             if packet_id is None:
                 self._notices.add(notice)
@@ -338,6 +346,7 @@ class Publisher:
             version=self._reconnect.version if accepted else None,
             detail=self._detail,
             connections=self._connections,
+            new_sessions=self._new_sessions,
             published=delivery.published,
             refused=delivery.refused,
         )
