@@ -25,44 +25,41 @@ _WORDS = {
 
 
 class _LoadsGroup(click.Group):
-    """`loads LOAD` shows a load; a word that is no command is the name of one."""
+    """`loads` and `loads LOAD` are short for `loads show [LOAD]`."""
 
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        if args and args[0] not in self.commands:
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if not args or args[0] not in {*self.commands, *ctx.help_option_names}:
             args = ["show", *args]
-        return super().resolve_command(ctx, args)
+        return super().parse_args(ctx, args)
 
 
-@click.group(cls=_LoadsGroup, invoke_without_command=True)
+@click.group(cls=_LoadsGroup)
+def loads() -> None:
+    """Say what is on each truck and what is not: `loads` lists all, `loads LOAD` shows one."""
+
+
+@loads.command()
+@click.argument("load_id", metavar="[LOAD]", required=False)
 @click.option("--limit", "-n", default=50, show_default=True, help="How many, open ones first.")
 @config_option
 @json_option
-@click.pass_context
-def loads(context: click.Context, limit: int, config_file: Path, as_json: bool) -> None:  # noqa: FBT001 - click passes options by name
-    """List loads, what is expected and what was seen of each; `loads LOAD` shows one, `loads close LOAD` closes it."""
-    if context.invoked_subcommand is not None:
-        context.obj = (config_file, as_json)
-        return
+def show(load_id: str | None, limit: int, config_file: Path, as_json: bool) -> None:  # noqa: FBT001 - click passes options by name
+    """List loads with what is expected and seen; with LOAD, every unit of it that is not where it should be."""
     configuration = load(config_file)
-    doors = {door.id for door in configuration.doors}
     with existing_store(configuration) as store:
+        if load_id is not None:
+            _show(store, load_id, as_json=as_json)
+            return
+        doors = {door.id for door in configuration.doors}
         compared = ((each, store.loads.compare(each)) for each in store.loads.by_departure(limit))
         # A site's gateways all know all loads; this one speaks of those at its own doors.
         rows = [_row(each, found, as_json=as_json) for each, found in compared if each.door in doors or found.touched]
     listing(rows, _COLUMNS, as_json=as_json, nothing="no loads: no shipment names one, or a planned door and departure")
 
 
-@loads.command()
-@click.argument("load_id", metavar="LOAD")
-@config_option
-@json_option
-def show(load_id: str, config_file: Path, as_json: bool) -> None:  # noqa: FBT001 - click passes options by name
-    """Show a load and every unit of it that is not where it should be."""
-    with _store(config_file) as store:
-        found = _find(store, load_id)
-        comparison = store.loads.compare(found)
+def _show(store: Store, load_id: str, *, as_json: bool) -> None:
+    found = _find(store, load_id)
+    comparison = store.loads.compare(found)
     if as_json:
         json_line(_values(found, comparison))
         return

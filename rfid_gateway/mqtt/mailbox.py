@@ -35,6 +35,11 @@ class Notice:
         """What the latest-wins rule goes by."""
         return self.key or self.topic
 
+    def answer(self, *, taken: bool) -> None:
+        """Tell whoever posted it what the broker said."""
+        if self.answered is not None:
+            self.answered(taken)
+
 
 class Receipt(NamedTuple):
     """A directory message that has been committed."""

@@ -218,13 +218,13 @@ class Publisher:
             case Acknowledged(packet_id):
                 if delivery.acknowledged(packet_id):
                     self._reconnect.proved()
-                elif (notice := self._notices.settle(packet_id)) and notice.answered:
-                    notice.answered(True)  # noqa: FBT003 - taken
+                else:
+                    self._notices.settle(packet_id)
             case Refused(packet_id, reason):
-                if not delivery.refused_by_broker(packet_id, reason) and (notice := self._notices.settle(packet_id)):
+                if not delivery.refused_by_broker(packet_id, reason) and (
+                    notice := self._notices.settle(packet_id, taken=False)
+                ):
                     log.warning("notice refused", topic=notice.topic, reason=reason)
-                    if notice.answered:
-                        notice.answered(False)  # noqa: FBT003 - not taken
             case SubscriptionRefused(reason):
                 log.error("directory subscription refused", reason=reason)
             case Inbound() if self._feed is not None:
@@ -300,8 +300,7 @@ class Publisher:
                 packet_id = connection.publish(Publication(notice.topic, notice.payload, notice.retain))
             except ValueError as error:
                 log.warning("notice cannot be published", topic=notice.topic, reason=str(error))
-                if notice.answered:
-                    notice.answered(True)  # noqa: FBT003 - another try would change nothing
+                notice.answer(taken=True)  # another try would change nothing
                 continue
             if packet_id is None:
                 self._notices.add(notice)

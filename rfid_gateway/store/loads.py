@@ -50,14 +50,16 @@ class Loads:
 
     def at_door(self, door: str, since: int) -> list[Load]:
         """Return the loads that may stand at a door at that time (UTC, microseconds) or later."""
-        rows = self._database.rows(
-            f"""SELECT * FROM (SELECT {_COLUMNS} FROM loads WHERE door = ?1 AND closed_at IS NULL
-                               ORDER BY departure LIMIT ?3)
-                UNION ALL
-                SELECT {_COLUMNS} FROM loads WHERE door = ?1 AND closed_by = 'complete' AND departure >= ?2""",  # noqa: S608 -- fixed text
+        waiting = self._database.rows(
+            f"""SELECT {_COLUMNS} FROM loads WHERE door = ? AND closed_at IS NULL ORDER BY departure LIMIT ?""",  # noqa: S608 -- fixed text
+            (door, AT_ONE_DOOR),
+        )
+        complete = self._database.rows(
+            f"""SELECT {_COLUMNS} FROM loads WHERE door = ? AND closed_by = 'complete' AND departure >= ?
+                ORDER BY departure LIMIT ?""",  # noqa: S608 -- fixed text
             (door, since, AT_ONE_DOOR),
         )
-        return [_load(row) for row in rows]
+        return [_load(row) for row in (*waiting, *complete)]
 
     def passed(self, unit: LoadUnit) -> None:
         """Note a unit that went out or in; what is known of a later time stays."""

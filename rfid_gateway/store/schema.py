@@ -113,7 +113,7 @@ _LOADS = (
          load_id TEXT PRIMARY KEY, door TEXT, departure INTEGER, state TEXT NOT NULL DEFAULT 'open',
          complete_at INTEGER, closed_at INTEGER, closed_by TEXT, stale INTEGER NOT NULL DEFAULT 1
        ) STRICT, WITHOUT ROWID""",
-    "CREATE INDEX loads_to_review ON loads (load_id) WHERE stale = 1",
+    "CREATE INDEX loads_to_review ON loads (stale) WHERE stale = 1",
     "CREATE INDEX loads_open_at_door ON loads (door, departure) WHERE closed_at IS NULL",
     "CREATE INDEX loads_complete_at_door ON loads (door, departure) WHERE closed_by = 'complete'",
     "CREATE INDEX loads_by_departure ON loads (departure) WHERE closed_at IS NULL",

@@ -52,12 +52,13 @@ class UnitStates:
         """One item for each unit of a shipment: its state, None where it was never seen under this shipment."""
         columns = ", ".join(f"unit_states.{name}" for name in UnitState._fields)
         rows = self._database.rows(
-            f"""SELECT {columns} FROM (
-                  SELECT DISTINCT coalesce(counts_as, key) AS thing FROM units WHERE shipment_id = ?)
-                LEFT JOIN unit_states ON unit_states.key = thing AND unit_states.shipment_id = ?""",  # noqa: S608 -- fixed text
-            (shipment_id, shipment_id),
+            f"""SELECT DISTINCT coalesce(units.counts_as, units.key) AS thing, {columns}
+                FROM units LEFT JOIN unit_states
+                  ON unit_states.key = coalesce(units.counts_as, units.key) AND unit_states.shipment_id = ?1
+                WHERE units.shipment_id = ?1""",  # noqa: S608 -- fixed text
+            (shipment_id,),
         )
-        return [UnitState._make(row) if row[0] is not None else None for row in rows]
+        return [UnitState._make(state) if state[0] is not None else None for _, *state in rows]
 
     def set_unit_states(self, states: Iterable[UnitState]) -> None:
         """Write states; belongs into the transaction of their events.
