@@ -4,7 +4,9 @@ from pathlib import Path
 import pytest
 
 from rfid_gateway.shipments.directory import Shipment, Unit
+from rfid_gateway.store import schema
 from rfid_gateway.store.connection import Store, open_store
+from rfid_gateway.store.database import Database
 from rfid_gateway.store.retained import RetainedRow
 from rfid_gateway.store.unit_states import UnitState
 
@@ -135,3 +137,26 @@ def test_an_event_that_claims_no_step_leaves_the_state_and_another_shipment_begi
     state = store.unit_states.unit_state("epc:AA")
     assert state is not None
     assert (state.shipment_id, state.state) == ("S-2", None)
+
+
+def test_a_database_from_before_gets_the_loads_of_its_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "old.db"
+    with monkeypatch.context() as before:
+        before.setattr(schema, "STEPS", {"initial": schema.STEPS["initial"]})
+        database = Database(path, "rwc")
+        schema.migrate(database)
+        database.change(
+            """INSERT INTO shipments (shipment_id, orders, planned_door, planned_departure) VALUES
+               ('S-1', '[]', 'dock-1', '2026-11-23T18:30:00+01:00'), ('S-2', '[]', 'dock-1', '2026-11-23T17:30:00Z'),
+               ('S-3', '[]', 'dock-1', NULL)"""
+        )
+        database.change("INSERT INTO units (key, shipment_id) VALUES ('epc:AA', 'S-1')")
+        database.close()
+    with open_store(path) as store:
+        (load,) = store.loads.to_review(9)
+        entry = store.directory.entry("S-2")
+        assert entry is not None
+        assert (load.load_id, load.door, load.departure) == (entry.load_id, "dock-1", entry.departure)
+        assert store.loads.compare(load).expected == 1
