@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from rfid_gateway.events.times import rfc3339
 from rfid_gateway.shipments.directory import Shipment
-from rfid_gateway.shipments.loads import LISTED, Comparison, Load, Member, label
+from rfid_gateway.shipments.loads import LISTED, Comparison, Load, Member, label, state_after
 from rfid_gateway.shipments.progress import progress
 from rfid_gateway.store.unit_states import UnitState
 
@@ -60,7 +60,7 @@ def load_status(load: Load, comparison: Comparison, at: int) -> Values:
     lists: dict[str, tuple[Member, ...]] = {name: getattr(comparison, name) for name in _LISTS}
     return {
         "load_id": load.load_id,
-        "state": load.state.value,
+        "state": state_after(load, comparison).value,
         "door": load.door,
         "planned_departure": _time(load.departure),
         "closed_at": _time(load.closed_at),

@@ -39,6 +39,8 @@ TIDY_INTERVAL_US = 3_600_000_000
 READER_CLOSE_S = 3.0
 FAREWELL_US = 5_000_000
 """How long a clean end waits for the broker to acknowledge what is committed; what is not waits on disk."""
+STATUSES_FAREWELL_US = 2_000_000
+"""The same for retained statuses; the next start says the others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +151,7 @@ class Service:
                 self._closing.wait(max(0, began + DRAIN_INTERVAL_US - self._clock.monotonic_us()) / 1e6)
             self._drain(pipeline, self._intake.drain(0))
             pipeline.save()
-            self._wait_for_broker(store)
+            self._wait_for_broker(store, retained)
             self._write_status(pipeline, store, stopped=True)
 
     def _drain(self, pipeline: Pipeline, items: Sequence[Item]) -> None:
@@ -175,12 +177,17 @@ class Service:
             self._tidy_at = now + TIDY_INTERVAL_US
             pipeline.tidy()
 
-    def _wait_for_broker(self, store: Store) -> None:
-        """Give the publisher a moment with what was committed last."""
-        until = self._clock.monotonic_us() + FAREWELL_US
+    def _wait_for_broker(self, store: Store, retained: Retained) -> None:
+        """Give the publisher a moment with what was committed last, and with the statuses that follow from it."""
+        now = self._clock.monotonic_us()
+        until, statuses_until = now + FAREWELL_US, now + STATUSES_FAREWELL_US
         self._publisher.wake()
-        while self._publisher.state.connected and store.outbox.backlog() and self._clock.monotonic_us() < until:
+        while self._publisher.state.connected and now < until:
+            retained.tick(self._publisher.state)
+            if not store.outbox.backlog() and (now >= statuses_until or not store.retained.unsaid(("", ""), 1)):
+                return
             Event().wait(0.02)
+            now = self._clock.monotonic_us()
 
     def _write_status(self, pipeline: Pipeline, store: Store, *, stopped: bool) -> None:
         publisher = self._publisher.state
