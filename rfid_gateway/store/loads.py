@@ -175,8 +175,10 @@ def announce(database: Database, load_id: str, door: str | None, departure: int 
         """INSERT INTO loads (load_id, door, departure) VALUES (?, ?, ?)
            ON CONFLICT (load_id) DO UPDATE SET
              door = coalesce(excluded.door, door), departure = coalesce(excluded.departure, departure), stale = 1,
-             closed_at = iif(closed_by = 'timeout' AND excluded.departure > departure, NULL, closed_at),
-             closed_by = iif(closed_by = 'timeout' AND excluded.departure > departure, NULL, closed_by)""",
+             closed_at = CASE WHEN closed_by = 'timeout' AND excluded.departure > departure THEN NULL
+                         ELSE closed_at END,
+             closed_by = CASE WHEN closed_by = 'timeout' AND excluded.departure > departure THEN NULL
+                         ELSE closed_by END""",
         (load_id, door, departure),
     )
 
