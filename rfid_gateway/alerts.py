@@ -11,8 +11,11 @@ from enum import StrEnum
 from rfid_gateway.events.location import LocationEvent
 from rfid_gateway.observe.observations import Observation, Passage
 from rfid_gateway.reads import UP, ReaderAlert, ReaderState, ReaderStatus
+from rfid_gateway.shipments.loads import Incomplete, Misplaced, label
 
 AGAIN_US = 60_000_000
+_NAMED = 5
+"""Units that an alert names; the load's topic has the others."""
 STEADY_US = 10_000_000
 """How long a reader must be back before it counts as back: one that comes and goes is one outage, not a hundred."""
 
@@ -43,6 +46,7 @@ class Alert:
     door: str | None = None
     zone: str | None = None
     shipment: str | None = None
+    load: str | None = None
     epc: str | None = None
     """One example."""
     topic: str | None = None
@@ -51,7 +55,7 @@ class Alert:
     @property
     def subject(self) -> str:
         """What makes two alerts the same one again."""
-        about = (self.kind, self.reader, self.door, self.zone, self.shipment, self.topic)
+        about = (self.kind, self.reader, self.door, self.zone, self.shipment, self.load, self.topic)
         return " ".join(part or "-" for part in about)
 
 
@@ -181,6 +185,34 @@ class Alerts:
             shipment=event.shipment_id,
             epc=event.epc,
         )
+        return self._repeats.add(said, now)
+
+    def misplaced(self, misplaced: Misplaced, now: int) -> list[Alert]:
+        """A unit went out with a load that it does not belong to."""
+        belongs = f"belongs to load {misplaced.own_load}" if misplaced.own_load else "belongs to no load"
+        said = Alert(
+            misplaced.kind.value,
+            Severity.WARNING,
+            f"shipment {misplaced.shipment_id} went out through {misplaced.door} with load {misplaced.load_id}, "
+            f"but {belongs}: stop the truck",
+            misplaced.at,
+            door=misplaced.door,
+            shipment=misplaced.shipment_id,
+            load=misplaced.load_id,
+            epc=misplaced.epc,
+        )
+        return self._repeats.add(said, now)
+
+    def incomplete(self, incomplete: Incomplete, now: int, at: int) -> list[Alert]:
+        """A load was closed, and not everything of it was seen; `count` says how many units."""
+        load, comparison = incomplete.load, incomplete.comparison
+        lacking = [*comparison.missing, *comparison.wrong_door]
+        names = ", ".join(label(each.unit) for each in lacking[:_NAMED])
+        more = f" and {len(lacking) - _NAMED} more" if len(lacking) > _NAMED else ""
+        detail = (
+            f"load {load.load_id} is closed without {len(lacking)} of its {comparison.expected} units: {names}{more}"
+        )
+        said = Alert("missing", Severity.WARNING, detail, at, len(lacking), door=load.door, load=load.load_id)
         return self._repeats.add(said, now)
 
     def unknown_tag(self, observation: Observation, now: int) -> list[Alert]:

@@ -21,6 +21,7 @@ from rfid_gateway.observe.observations import Observation, Passage
 from rfid_gateway.outputs import Occasion, Outputs, Switch
 from rfid_gateway.reader_views import ReaderView, ReaderViews
 from rfid_gateway.reads import ReaderAlert, ReaderStatus, TagReport
+from rfid_gateway.shipments.loads import Incomplete, Misplaced
 
 log = structlog.get_logger(__name__)
 
@@ -111,6 +112,18 @@ class Announcer:
             self._say(self._alerts.unknown_tag(observation, now))
             if isinstance(observation, Passage):
                 self._happened(frozenset({Occasion.UNKNOWN_TAG}), frozenset({observation.door}), now)
+
+    def misplaced(self, units: Iterable[Misplaced]) -> None:
+        """Take units that went out with a load that is not theirs."""
+        now = self._clock.monotonic_us()
+        for unit in units:
+            self._say(self._alerts.misplaced(unit, now))
+
+    def incomplete(self, loads: Iterable[Incomplete]) -> None:
+        """Take loads that were closed and lack something."""
+        now, at = self._clock.monotonic_us(), self._clock.utc_us()
+        for load in loads:
+            self._say(self._alerts.incomplete(load, now, at))
 
     def tick(self, merged_reads: int, store_trouble: str) -> None:
         """Do what the clock brings; `merged_reads` and `store_trouble` as queue and pipeline have them."""

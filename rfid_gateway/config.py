@@ -54,6 +54,7 @@ def parse(text: str, name: str, drivers: Mapping[str, DriverType]) -> Config:
             alerts=document.alerts,
             shipments=document.shipments,
             commands=document.commands,
+            loads=document.loads,
         )
         found = list(mistakes_of_meaning(config))
         if not found:

@@ -206,6 +206,17 @@ class CommandsTable(Table):
     clients: tuple[CommandClient, ...] = Field(default=(), strict=False)
 
 
+class LoadsTable(Table):
+    """`[loads]`: when a load is closed by itself."""
+
+    close_after_departure_s: float = Field(
+        default=3600.0, ge=0, description="closed so long after its planned departure, and what was not seen is missing"
+    )
+    close_complete_after_s: float = Field(
+        default=300.0, ge=0, description="closed when it has been complete and unchanged for so long"
+    )
+
+
 class Document(Table):
     """The whole file."""
 
@@ -218,6 +229,7 @@ class Document(Table):
     alerts: AlertsTable = AlertsTable()
     shipments: ShipmentsTable = ShipmentsTable()
     commands: CommandsTable = CommandsTable()
+    loads: LoadsTable = LoadsTable()
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,6 +255,7 @@ class Config:
     alerts: AlertsTable
     shipments: ShipmentsTable
     commands: CommandsTable
+    loads: LoadsTable
 
     @property
     def database(self) -> Path:

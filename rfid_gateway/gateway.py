@@ -17,6 +17,7 @@ from rfid_gateway.events.location import LocationEvent
 from rfid_gateway.events.payload import compose
 from rfid_gateway.intake import DirectoryMessage, DirectoryRefusal, Item
 from rfid_gateway.lesser_forms import LesserForms
+from rfid_gateway.loading import Loading
 from rfid_gateway.mqtt.requests import Request
 from rfid_gateway.mqtt.topics import Topics
 from rfid_gateway.observe.observations import Observation
@@ -26,10 +27,12 @@ from rfid_gateway.reads import UP, GpiEdge, ReaderStatus, TagReport
 from rfid_gateway.resolve import Bound, Resolver, dump, keys_of, load, time_of
 from rfid_gateway.shipments.faults import ShipmentSourceError
 from rfid_gateway.shipments.json_source import parse_payload
+from rfid_gateway.shipments.loads import COMMAND, Incomplete, Misplaced
+from rfid_gateway.shipments.progress import state_of
 from rfid_gateway.store.connection import Store
 from rfid_gateway.store.database import StoreError
 from rfid_gateway.store.observation_state import StateRow
-from rfid_gateway.store.outbox import OutboxEvent
+from rfid_gateway.store.outbox import OutboxEvent, OutboxRow
 from rfid_gateway.store.unbound import UnboundObservation
 from rfid_gateway.store.unit_states import UnitState
 
@@ -37,6 +40,8 @@ log = structlog.get_logger(__name__)
 
 CHECKPOINT_US = 50_000
 """How often what observation has in mind is saved while nothing is decided."""
+REVIEW_US = 1_000_000
+"""How often the loads that have changed are compared anew."""
 LATE_BATCH = 1_000
 """Observations bound late in one commit; a reader may have waited for days, and the pipeline must not."""
 
@@ -62,6 +67,8 @@ class Drained:
     """Observations of tags that no entry knows; they wait for it."""
     refused: tuple[DirectoryRefusal, ...] = ()
     """Messages of the directory feed that could not be used."""
+    misplaced: tuple[Misplaced, ...] = ()
+    """Units that went out with a load that is not theirs."""
 
 
 @dataclass(slots=True)
@@ -86,8 +93,10 @@ class Pipeline:
         self._observer = Observer([zone.rules for zone in config.zones], [door.rules for door in config.doors])
         saved = [SavedState(*row) for row in store.observation_state.load()]
         self._observer.restore(saved, clock.monotonic_us(), clock.utc_us())
+        self._loading = Loading(config, store)
         self._pending = _Pending()
         self._directory_version = -1
+        self._review_at = 0
         self._last_commit = 0
         self.store_trouble = ""
         """Why nothing can be committed now; empty when all is well. Other threads only look."""
@@ -111,7 +120,7 @@ class Pipeline:
                 replies = self._take_messages()
                 late = self._bound_late()
                 bound, unknown = self._resolve([*late, *self._pending.observations])
-                events = self._append(bound)
+                events, misplaced = self._append(bound)
                 self._save_states()
         except StoreError as error:
             self._keep_for_later(error)
@@ -119,7 +128,8 @@ class Pipeline:
         self._settle(replies)
         self.events += events
         self._lesser.count(bound)
-        return Drained(events, tuple(each.event for each in bound), tuple(unknown), tuple(replies.refused))
+        located = tuple(each.event for each in bound)
+        return Drained(events, located, tuple(unknown), tuple(replies.refused), tuple(misplaced))
 
     def save(self) -> None:
         """Commit what observation has in mind, whether or not a checkpoint is due: the gateway ends."""
@@ -140,6 +150,26 @@ class Pipeline:
     def as_object(self) -> int:
         """Events so far that are ObjectEvents although their step asks for another type; other threads only look."""
         return self._lesser.total
+
+    def review_loads(self) -> list[Incomplete]:
+        """Compare the loads that have changed, once a second; returns those that were closed and lack something."""
+        now = self._clock.monotonic_us()
+        if now < self._review_at:
+            return []
+        self._review_at = now + REVIEW_US
+        try:
+            return self._loading.review(self._clock.utc_us())
+        except StoreError as error:
+            log.error("loads.not_reviewed", reason=str(error), retry_in_s=REVIEW_US / 1e6)
+            return []
+
+    def close_load(self, load_id: str) -> bool:
+        """Close a load because a person says so; False if there is none, or it is closed already.
+
+        Raises:
+            StoreError: it cannot be written now.
+        """
+        return self._store.loads.close(load_id, self._clock.utc_us(), COMMAND)
 
     def _observe(self, items: Sequence[Item], now: int) -> None:
         """Tag reports and photo-eyes become observations: presence in zones, passages through doors."""
@@ -195,7 +225,7 @@ class Pipeline:
             if found is None:
                 unknown.append(observation)
                 continue
-            key = found[1].key
+            key = found[1].thing
             if key not in directions:
                 state = self._store.unit_states.unit_state(key)
                 directions[key] = state.direction if state else None
@@ -211,13 +241,17 @@ class Pipeline:
         if dropped:
             log.warning("unbound.full", observations=dropped, limit=limit)
 
-    def _append(self, bound: Sequence[Bound]) -> int:
-        """Location events get their ids, sequences and place in the outbox."""
+    def _append(self, bound: Sequence[Bound]) -> tuple[int, list[Misplaced]]:
+        """Location events get their ids, sequences and place in the outbox; what follows from them is noted."""
         if not bound:
-            return 0
-        rows = self._store.outbox.append(self._outbox_event(each.event) for each in bound)
-        self._store.unit_states.set_unit_states(_state_of(each) for each in bound)
-        return len(rows)
+            return 0, []
+        events = [self._outbox_event(each.event) for each in bound]
+        rows = {row.event_id: row for row in self._store.outbox.append(events)}
+        # An event without a row was committed before, with all that follows from it.
+        new = [(each, row) for each, event in zip(bound, events, strict=True) if (row := rows.get(event.event_id))]
+        self._store.unit_states.set_unit_states(_state_of(each, row) for each, row in new)
+        self._store.retained.mark("shipment", {each.event.shipment_id for each, _ in new})
+        return len(rows), self._loading.note([each for each, _ in new])
 
     def _apply(self, message: DirectoryMessage) -> DirectoryRefusal | None:
         """One message of the directory feed; a bad one is passed over and given back, the others count."""
@@ -295,8 +329,20 @@ def _unbound(observation: Observation) -> UnboundObservation:
     return UnboundObservation(observation.epc, keys_of(observation), dump(observation), time_of(observation))
 
 
-def _state_of(bound: Bound) -> UnitState:
+def _state_of(bound: Bound, row: OutboxRow) -> UnitState:
     event = bound.event
     return UnitState(
-        bound.unit.key, event.shipment_id, event.biz_step, event.direction, event.read_point, event.event_time
+        key=bound.unit.thing,
+        shipment_id=event.shipment_id,
+        biz_step=event.biz_step,
+        direction=event.direction,
+        read_point=event.read_point,
+        event_time=event.event_time,
+        state=state_of(event.biz_step, event.verdict),
+        disposition=event.disposition,
+        biz_location=event.biz_location,
+        door=event.door,
+        verdict=event.verdict,
+        event_id=row.event_id,
+        sequence=row.sequence,
     )

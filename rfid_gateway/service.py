@@ -25,6 +25,7 @@ from rfid_gateway.mqtt.outbox import open_outbox
 from rfid_gateway.mqtt.publisher import Publisher
 from rfid_gateway.mqtt.topics import Topics
 from rfid_gateway.outputs import Switch
+from rfid_gateway.retained import Retained
 from rfid_gateway.state_file import write_state
 from rfid_gateway.store.connection import Store, open_store
 from rfid_gateway.store.database import StoreError
@@ -41,6 +42,8 @@ TIDY_INTERVAL_US = 3_600_000_000
 READER_CLOSE_S = 3.0
 FAREWELL_US = 5_000_000
 """How long a clean end waits for the broker to acknowledge what is committed; what is not waits on disk."""
+STATUSES_FAREWELL_US = 2_000_000
+"""The same for retained statuses; the next start says the others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,14 +150,16 @@ class Service:
             desk = CommandDesk(self._config, self._clients, store, self._clock, self._surroundings())
             self._pipeline = pipeline = Pipeline(self._config, store, self._clock, desk)
             self._announcer.begin()
+            retained = Retained(store, self._topics, self._clock, self._publisher.post)
             while not self._closing.is_set():
                 began = self._clock.monotonic_us()
                 self._drain(pipeline, self._intake.drain(IDLE_S))
                 self._keep_house(pipeline, store)
+                retained.tick(self._publisher.state)
                 self._closing.wait(max(0, began + DRAIN_INTERVAL_US - self._clock.monotonic_us()) / 1e6)
             self._drain(pipeline, self._intake.drain(0))
             pipeline.save()
-            self._wait_for_broker(store)
+            self._wait_for_broker(store, retained)
             self._write_status(pipeline, store, stopped=True)
 
     def _drain(self, pipeline: Pipeline, items: Sequence[Item]) -> None:
@@ -166,6 +171,7 @@ class Service:
         self._announcer.unknown(drained.unknown)
         for refusal in drained.refused:
             self._announcer.refused(refusal)
+        self._announcer.misplaced(drained.misplaced)
 
     def _surroundings(self) -> Surroundings:
         return Surroundings(
@@ -198,6 +204,7 @@ class Service:
     def _keep_house(self, pipeline: Pipeline, store: Store) -> None:
         now = self._clock.monotonic_us()
         self._announcer.tick(self._intake.merged_reads, pipeline.store_trouble)
+        self._announcer.incomplete(pipeline.review_loads())
         if now >= self._status_at:
             self._status_at = now + STATUS_INTERVAL_US
             self._write_status(pipeline, store, stopped=False)
@@ -205,12 +212,17 @@ class Service:
             self._tidy_at = now + TIDY_INTERVAL_US
             pipeline.tidy()
 
-    def _wait_for_broker(self, store: Store) -> None:
-        """Give the publisher a moment with what was committed last."""
-        until = self._clock.monotonic_us() + FAREWELL_US
+    def _wait_for_broker(self, store: Store, retained: Retained) -> None:
+        """Give the publisher a moment with what was committed last, and with the statuses that follow from it."""
+        now = self._clock.monotonic_us()
+        until, statuses_until = now + FAREWELL_US, now + STATUSES_FAREWELL_US
         self._publisher.wake()
-        while self._publisher.state.connected and store.outbox.backlog() and self._clock.monotonic_us() < until:
+        while self._publisher.state.connected and now < until:
+            retained.tick(self._publisher.state)
+            if not store.outbox.backlog() and (now >= statuses_until or not store.retained.unsaid(("", ""), 1)):
+                return
             Event().wait(0.02)
+            now = self._clock.monotonic_us()
 
     def _write_status(self, pipeline: Pipeline, store: Store, *, stopped: bool) -> None:
         publisher = self._publisher.state

@@ -58,6 +58,8 @@ class Accepted:
 
     receive_maximum: int
     """Publications that the broker lets us have without PUBACK at once (MQTT 5 3.2.2.3.3)."""
+    session_present: bool
+    """The broker still has our session from before (MQTT 5 3.2.2.1.1, 3.1.1 3.2.2.2)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,7 +261,7 @@ class Connection:
     # Callbacks of paho, all within `turn` ----------------------------------------------------------------------------
 
     def _on_connect(
-        self, _client: Client, _userdata: Any, _flags: ConnectFlags, reason: ReasonCode, properties: Properties | None
+        self, _client: Client, _userdata: Any, flags: ConnectFlags, reason: ReasonCode, properties: Properties | None
     ) -> None:
         self._answered = True
         if reason.is_failure:
@@ -267,7 +269,7 @@ class Connection:
             self._end(f"broker refuses the connection: {reason}", loss)
             return
         self._accepted = True
-        self._happenings.append(Accepted(getattr(properties, "ReceiveMaximum", 65_535)))
+        self._happenings.append(Accepted(getattr(properties, "ReceiveMaximum", 65_535), flags.session_present))
 
     def _on_disconnect(
         self, _client: Client, _userdata: Any, flags: DisconnectFlags, reason: ReasonCode, _properties: Any

@@ -69,6 +69,8 @@ class PublisherState:
     """What is wrong; empty when all is well."""
     connections: int = 0
     """Accepted ones since the start."""
+    new_sessions: int = 0
+    """Of these, how often the broker did not know our session any more (or yet): it may have lost all it retained."""
     published: int = 0
     refused: int = 0
 
@@ -121,6 +123,7 @@ class Publisher:
         self._look_at = 0
         self._room = 0
         self._connections = 0
+        self._new_sessions = 0
         self._state = PublisherState()
         self._detail = self._state.detail
 
@@ -224,7 +227,8 @@ class Publisher:
 
     def _take_note(self, happening: Happening, selector: selectors.BaseSelector, delivery: Delivery) -> None:
         match happening:
-            case Accepted(receive_maximum):
+            case Accepted(receive_maximum, session_present):
+                self._new_sessions += not session_present
                 self._accepted(receive_maximum)
             case Ended():
                 self._drop(selector)
@@ -236,7 +240,9 @@ class Publisher:
                 else:
                     self._notices.settle(packet_id)
             case Refused(packet_id, reason):
-                if not delivery.refused_by_broker(packet_id, reason) and (notice := self._notices.settle(packet_id)):
+                if not delivery.refused_by_broker(packet_id, reason) and (
+                    notice := self._notices.settle(packet_id, taken=False)
+                ):
                     log.warning("notice refused", topic=notice.topic, reason=reason)
             case SubscriptionRefused(topic_filter, reason):
                 log.error("subscription refused", topic=topic_filter, reason=reason)
@@ -321,6 +327,7 @@ class Publisher:
                 packet_id = connection.publish(_publication(notice))
             except ValueError as error:
                 log.warning("notice cannot be published", topic=notice.topic, reason=str(error))
+                notice.answer(taken=True)  # another try would change nothing
                 continue
             if packet_id is None:
                 self._notices.add(notice)
@@ -365,6 +372,7 @@ class Publisher:
             version=self._reconnect.version if accepted else None,
             detail=self._detail,
             connections=self._connections,
+            new_sessions=self._new_sessions,
             published=delivery.published,
             refused=delivery.refused,
         )

@@ -9,8 +9,10 @@ from rfid_gateway.store.command_log import CommandLog
 from rfid_gateway.store.database import Database
 from rfid_gateway.store.directory import Directory
 from rfid_gateway.store.history import History
+from rfid_gateway.store.loads import Loads
 from rfid_gateway.store.observation_state import ObservationState
 from rfid_gateway.store.outbox import Outbox
+from rfid_gateway.store.retained import Retained
 from rfid_gateway.store.schema import migrate, require_current
 from rfid_gateway.store.unbound import Unbound
 from rfid_gateway.store.unit_states import UnitStates
@@ -32,6 +34,8 @@ class Store:
         self.observation_state = ObservationState(database)
         self.unit_states = UnitStates(database)
         self.command_log = CommandLog(database)
+        self.loads = Loads(database)
+        self.retained = Retained(database)
 
     def transaction(self) -> AbstractContextManager[None]:
         """Commit what is written inside, durably and at once, or nothing of it if the block raises.
