@@ -53,6 +53,8 @@ def parse(text: str, name: str, drivers: Mapping[str, DriverType]) -> Config:
             outputs=document.outputs,
             alerts=document.alerts,
             shipments=document.shipments,
+            disk=document.disk,
+            history=document.history,
         )
         found = list(mistakes_of_meaning(config))
         if not found:

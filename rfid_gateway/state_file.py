@@ -19,6 +19,15 @@ def write_state(folder: Path, state: Mapping[str, object]) -> None:
     draft.replace(folder / STATE_FILE)
 
 
+def last_sign_of_life(folder: Path) -> int:
+    """Return when the gateway wrote its state last, UTC in microseconds; 0 where that is not known."""
+    try:
+        at = read_state(folder)["at"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return 0
+    return at if isinstance(at, int) else 0
+
+
 def read_state(folder: Path) -> dict[str, object]:
     """Return what the gateway wrote last.
 
