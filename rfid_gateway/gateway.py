@@ -41,6 +41,8 @@ HELD_MAX = 50_000
 """Observations that wait in memory while nothing can be committed: some 50 MB. Beyond, the oldest are given up."""
 COMMIT_MAX = 2_000
 """Observations in one commit: what waited for room comes back in pieces that fit into it."""
+COMMIT_TIGHT = 200
+"""Likewise while the disk is full: half a megabyte of log."""
 RETRY_US = 1_000_000
 """How often a commit is tried again while the disk or the database does not let it."""
 PRUNE_ROWS = 500
@@ -118,7 +120,8 @@ class Pipeline:
         if not self._due(now):
             return Drained()
         self._last_commit = now
-        batch = self._pending.observations[:COMMIT_MAX]
+        tight = self._room.tight or self.store_trouble
+        batch = self._pending.observations[: COMMIT_TIGHT if tight else COMMIT_MAX]
         whole = len(batch) == len(self._pending.observations)
         try:
             with self._store.transaction():
@@ -313,7 +316,9 @@ class Pipeline:
             message.acknowledge()
         left = pending.observations[committed:]
         self._pending = _Pending(left, states=pending.states if left else {})
-        if self.store_trouble:
+        self._retry_at = 0
+        if self.store_trouble and not left:
+            # Not before: room for one commit is not yet room for all, and people need not hear of each.
             log.info("store.recovered")
             self.store_trouble = ""
 

@@ -47,7 +47,7 @@ _IN_WORDS: dict[int, tuple[type[StoreError], str]] = {
     sqlite3.SQLITE_CANTOPEN: (StoreError, "cannot be opened; its folder must be there and writable for this user"),
     sqlite3.SQLITE_NOTADB: (StoreDamagedError, "is not an SQLite database"),
     sqlite3.SQLITE_CORRUPT: (StoreDamagedError, "is damaged"),
-    sqlite3.SQLITE_FULL: (StoreFullError, "cannot grow; the disk is full"),
+    sqlite3.SQLITE_FULL: (StoreFullError, "cannot grow; the disk is full, or [disk] max_database_mb is reached"),
     sqlite3.SQLITE_IOERR: (StoreError, "cannot be read or written; the disk reports an error"),
 }
 
@@ -164,7 +164,8 @@ class Database:
         Takes the write lock at once (BEGIN IMMEDIATE), so that nothing read inside is outdated when it is written.
         Inside another transaction it is a savepoint: undone by itself, committed only with the outer one.
         """
-        nested = self._raw.in_transaction
+        with self.errors_in_words():
+            nested = self._raw.in_transaction
         begin, commit, rollback = _SAVEPOINT if nested else _TRANSACTION
         self.change(begin)
         try:

@@ -71,14 +71,14 @@ class Room:
             self.tight = False
             self.apply(store)
         free = free_bytes(self._folder)
-        size, _ = store.size()
-        return RoomState(free, size, self._words(free, size))
+        size, reusable = store.size()
+        return RoomState(free, size, self._words(free, size - reusable))
 
-    def _words(self, free: int, size: int) -> str:
+    def _words(self, free: int, used: int) -> str:
         if self.tight:
             return f"the disk is full, {_mb(free)} free: events wait for room in {self._folder}"
-        if self._quota_bytes and size + self._quota_bytes // 20 >= self._quota_bytes:
-            return f"the database has {_mb(size)} of the {_mb(self._quota_bytes)} that it may have"
+        if self._quota_bytes and used + self._quota_bytes // 20 >= self._quota_bytes:
+            return f"the database has {_mb(used)} of the {_mb(self._quota_bytes)} that it may have"
         if free < self._low_bytes or not self._ballast.held:
             return f"only {_mb(free)} are free in {self._folder}: make room"
         return "ok"
