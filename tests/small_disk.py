@@ -55,6 +55,6 @@ def small_disk(folder: Path, megabytes: int) -> Iterator[SmallDisk]:
 
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[SmallDisk]:
-    """40 MB: room for the database, its log and the least ballast."""
-    with small_disk(tmp_path / "disk", 40) as disk:
+    """64 MB: room for the database, its log and the least ballast."""
+    with small_disk(tmp_path / "disk", 64) as disk:
         yield disk
