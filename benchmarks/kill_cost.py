@@ -113,10 +113,12 @@ class Toll:
         self.cut: set[str] = set()
 
     def hand_over(self, ticks: list[int]) -> None:
+        """Note what a child took."""
         for tick in ticks:
             self.handed.update(read.epc for read in reads_at(tick * TICK_S, 0))
 
     def count(self, path: Path, last_tick: int) -> None:
+        """Compare with what is saved after a kill."""
         with open_store(path) as store:
             decided = {event.epc for event in store.history.events(1_000_000)}
             saved = {
@@ -200,7 +202,9 @@ def main() -> None:
                 "per_kill_mean": round(sum(toll.lost) / len(toll.lost), 1),
                 "per_kill_worst": max(toll.lost),
                 "per_open_passage": round(sum(toll.lost) / max(1, sum(toll.open)), 2),
-                "reads_per_passage": round(sum(len(reads_at(t * TICK_S, 0)) for t in range(500)) / (500 * 0.02 / EVERY_S)),
+                "reads_per_passage": round(
+                    sum(len(reads_at(t * TICK_S, 0)) for t in range(500)) / (500 * 0.02 / EVERY_S)
+                ),
             }
         )
     )

@@ -15,6 +15,8 @@ log = structlog.get_logger(__name__)
 
 KEPT = 2
 """Backups that are kept, the newest; more would fill the disk over the years."""
+GAP = 1_000_000
+"""Sequences that a backup is ahead by: whoever goes back to it has given some away since, and none may come twice."""
 _PAGES_AT_ONCE = 10_000
 
 
@@ -40,6 +42,8 @@ def back_up(database: Database, step: str) -> Path:
         log.info("store.backup", path=str(path), megabytes=size >> 20)
         with contextlib.closing(sqlite3.connect(draft)) as copy, database.errors_in_words():
             database.raw.backup(copy, pages=_PAGES_AT_ONCE)
+            copy.execute("UPDATE meta SET value = value + ? WHERE name = 'next_sequence'", (GAP,))
+            copy.commit()
         with draft.open("rb") as file:
             os.fsync(file.fileno())
         draft.replace(path)

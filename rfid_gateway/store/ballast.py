@@ -20,8 +20,7 @@ class Ballast:
         self._path = path
         self.size = max(size, LEAST_BYTES) if size else 0
 
-    @property
-    def held(self) -> bool:
+    def is_held(self) -> bool:
         """Whether it is there, whole."""
         try:
             return self._path.stat().st_size >= self.size
@@ -30,7 +29,7 @@ class Ballast:
 
     def restore(self, spare: int) -> bool:
         """Make it whole if that leaves `spare` bytes of the disk; return whether it is."""
-        if self.held:
+        if self.is_held():
             return True
         try:
             if free_bytes(self._path.parent) < self.size + spare:

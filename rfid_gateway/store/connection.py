@@ -11,7 +11,7 @@ from rfid_gateway.store.history import History
 from rfid_gateway.store.observation_state import ObservationState
 from rfid_gateway.store.outbox import Outbox
 from rfid_gateway.store.schema import migrate, require_current
-from rfid_gateway.store.sequence_mark import SequenceMark, mark_of
+from rfid_gateway.store.sequence_mark import AHEAD, SequenceMark, mark_of
 from rfid_gateway.store.unbound import Unbound
 from rfid_gateway.store.unit_states import UnitStates
 
@@ -87,8 +87,10 @@ def open_store(path: Path) -> Store:
     try:
         made = migrate(database)
         store = Store(database)
-        if made:
-            store.outbox.go_on_from(SequenceMark(mark_of(path)).read())
+        mark = SequenceMark(mark_of(path)).read()
+        # New, or an old copy that somebody put back.
+        if made or mark > store.outbox.next_sequence() + 2 * AHEAD:
+            store.outbox.go_on_from(mark)
     except BaseException:
         database.close()
         raise

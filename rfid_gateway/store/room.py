@@ -79,7 +79,7 @@ class Room:
             return f"the disk is full, {_mb(free)} free: events wait for room in {self._folder}"
         if self._quota_bytes and used + self._quota_bytes // 20 >= self._quota_bytes:
             return f"the database has {_mb(used)} of the {_mb(self._quota_bytes)} that it may have"
-        if free < self._low_bytes or not self._ballast.held:
+        if free < self._low_bytes or not self._ballast.is_held():
             return f"only {_mb(free)} are free in {self._folder}: make room"
         return "ok"
 

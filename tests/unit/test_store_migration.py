@@ -60,6 +60,8 @@ def test_the_first_versions_database_is_brought_up_to_date_after_a_backup(
     copy = sqlite3.connect(tmp_path / f"gateway.db.before-{first}")
     assert copy.execute("SELECT count(*) FROM events").fetchone() == (EVENTS,)
     assert copy.execute("SELECT name FROM sqlite_schema WHERE name = 'weights'").fetchone() is None
+    (next_sequence,) = copy.execute("SELECT value FROM meta WHERE name = 'next_sequence'").fetchone()
+    assert next_sequence == EVENTS + 1 + backup.GAP, "whoever goes back to it gives no sequence twice"
     copy.close()
     with open_store(path):
         assert len(backups(tmp_path)) == 1

@@ -138,6 +138,12 @@ def test_a_database_that_is_gone_or_empty_is_made_anew_and_no_sequence_given_twi
         goes_on(store)
 
 
+def test_an_old_copy_that_was_put_back_gives_no_sequence_twice(path: Path) -> None:
+    SequenceMark(mark_of(path)).cover(5 * AHEAD)
+    with open_store(path) as store:
+        assert store.outbox.next_sequence() == 6 * AHEAD
+
+
 def test_without_the_mark_and_with_nothing_to_be_read_the_sequence_is_beyond_all_that_could_have_been(
     path: Path,
 ) -> None:
