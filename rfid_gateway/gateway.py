@@ -99,7 +99,7 @@ class Pipeline:
         self.store_trouble = ""
         """Why nothing can be committed now; empty when all is well. Other threads only look."""
         self.damaged = ""
-        """What is damaged in the database, until it was set aside; empty when all is well."""
+        """What is damaged in the database, until whoever sets it aside clears this; empty when all is well."""
         self.room = RoomState()
         """How much room there was at the last look; other threads only look."""
         self.observations_lost = 0
@@ -348,7 +348,6 @@ class Pipeline:
         self._store.reopen()
         self._directory_version = -1
         self._room.apply(self._store)
-        self.damaged = ""
 
     def _make_room(self) -> None:
         """Published events are at the backend: before an observation is lost, the oldest of them go."""

@@ -227,8 +227,10 @@ class Service:
         store.close()
         try:
             self._repaired = set_aside(self._config.database, self._clock.utc_us(), pipeline.damaged)
-        finally:
+            pipeline.damaged = ""
             pipeline.reopen()
+        finally:
+            # Where there is no room for a new database yet, the broker may still get what the old one can give.
             self._publisher = self._new_publisher()
             self._publisher_thread = self._new_publisher_thread()
             self._publisher_thread.start()
