@@ -48,7 +48,7 @@ biz_step = "departing"
 biz_step = "arriving"
 """
 EVERY_S = 0.1
-"""A tag begins its passage so often; each takes `PASSAGE_S`, so that about forty are open at any time."""
+"""A tag begins its passage so often; each takes `PASSAGE_S`, so that about two dozen are open at any time."""
 PASSAGE_S = 2.4
 TICK_S = 0.02
 
