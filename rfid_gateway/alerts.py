@@ -157,6 +157,8 @@ class Alerts:
         self._repeats = Repeats()
         self._merged_reads = 0
         self._store_trouble = ""
+        self._disk = "ok"
+        self._observations_lost = 0
 
     def reader_status(self, status: ReaderStatus, now: int) -> list[Alert]:
         """A reader's state changed."""
@@ -247,6 +249,31 @@ class Alerts:
         if trouble:
             return self._repeats.add(Alert("store_trouble", Severity.ERROR, trouble, at), now)
         return self._repeats.add(Alert("store_recovered", Severity.INFO, "events are kept again", at), now)
+
+    def disk(self, words: str, now: int, at: int) -> list[Alert]:
+        """How much room there is; "ok" means enough."""
+        was, self._disk = self._disk, words
+        if (was == "ok") == (words == "ok"):
+            return []
+        if words != "ok":
+            return self._repeats.add(Alert("disk_low", Severity.WARNING, words, at), now)
+        return self._repeats.add(Alert("disk_recovered", Severity.INFO, "there is room on the disk again", at), now)
+
+    def observations_lost(self, observations: int, now: int, at: int) -> list[Alert]:
+        """`observations` were given up since the start, because nothing could be kept and memory is bounded."""
+        more, self._observations_lost = observations - self._observations_lost, observations
+        if not more:
+            return []
+        detail = "nothing can be kept, and more waits than memory may hold: the oldest observations are given up"
+        return self._repeats.add(Alert("observations_lost", Severity.ERROR, detail, at, more), now)
+
+    def set_aside(self, detail: str, now: int, at: int) -> list[Alert]:
+        """The database was damaged and was replaced."""
+        return self._repeats.add(Alert("database_set_aside", Severity.ERROR, detail, at), now)
+
+    def clock(self, detail: str, now: int, at: int) -> list[Alert]:
+        """The PC's clock was set, or is wrong."""
+        return self._repeats.add(Alert("clock", Severity.WARNING, detail, at), now)
 
     def due(self, now: int, at: int) -> list[Alert]:
         """What the clock brings: outages that lasted too long, and what was counted."""

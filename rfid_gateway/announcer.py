@@ -125,6 +125,20 @@ class Announcer:
         for load in loads:
             self._say(self._alerts.incomplete(load, now, at))
 
+    def disk(self, words: str, observations_lost: int) -> None:
+        """Take how much room there is ("ok" for enough), and how many observations were given up for want of it."""
+        now, at = self._clock.monotonic_us(), self._clock.utc_us()
+        self._say(self._alerts.disk(words, now, at))
+        self._say(self._alerts.observations_lost(observations_lost, now, at))
+
+    def set_aside(self, detail: str) -> None:
+        """Take that the database was damaged and replaced."""
+        self._say(self._alerts.set_aside(detail, self._clock.monotonic_us(), self._clock.utc_us()))
+
+    def clock_changed(self, detail: str) -> None:
+        """Take that the PC's clock was set, or is wrong."""
+        self._say(self._alerts.clock(detail, self._clock.monotonic_us(), self._clock.utc_us()))
+
     def tick(self, merged_reads: int, store_trouble: str) -> None:
         """Do what the clock brings; `merged_reads` and `store_trouble` as queue and pipeline have them."""
         now, at = self._clock.monotonic_us(), self._clock.utc_us()

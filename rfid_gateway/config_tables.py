@@ -217,6 +217,21 @@ class LoadsTable(Table):
     )
 
 
+class DiskTable(Table):
+    """`[disk]`: room for the database."""
+
+    ballast_mb: int = Field(default=16, ge=0, description="kept free for recovery from a full disk; 0 for none")
+    low_mb: int = Field(default=1024, ge=0, description="less free space than this is an alert")
+    max_database_mb: int = Field(default=0, ge=0, description="the database never grows beyond; 0 for the whole disk")
+
+
+class HistoryTable(Table):
+    """`[history]`: events that the broker has acknowledged."""
+
+    keep_days: float = Field(default=90.0, gt=0, description="how long they stay")
+    max_size_mb: int = Field(default=0, ge=0, description="the oldest go earlier where tables are larger; 0 for never")
+
+
 class Document(Table):
     """The whole file."""
 
@@ -230,6 +245,8 @@ class Document(Table):
     shipments: ShipmentsTable = ShipmentsTable()
     commands: CommandsTable = CommandsTable()
     loads: LoadsTable = LoadsTable()
+    disk: DiskTable = DiskTable()
+    history: HistoryTable = HistoryTable()
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,6 +273,8 @@ class Config:
     shipments: ShipmentsTable
     commands: CommandsTable
     loads: LoadsTable
+    disk: DiskTable
+    history: HistoryTable
 
     @property
     def database(self) -> Path:

@@ -30,9 +30,10 @@ from rfid_gateway.shipments.json_source import parse_payload
 from rfid_gateway.shipments.loads import COMMAND, Incomplete, Misplaced
 from rfid_gateway.shipments.progress import state_of
 from rfid_gateway.store.connection import Store
-from rfid_gateway.store.database import StoreError
+from rfid_gateway.store.database import StoreBusyError, StoreDamagedError, StoreError, StoreFullError
 from rfid_gateway.store.observation_state import StateRow
 from rfid_gateway.store.outbox import OutboxEvent, OutboxRow
+from rfid_gateway.store.room import Room, RoomState
 from rfid_gateway.store.unbound import UnboundObservation
 from rfid_gateway.store.unit_states import UnitState
 
@@ -44,6 +45,19 @@ REVIEW_US = 1_000_000
 """How often the loads that have changed are compared anew."""
 LATE_BATCH = 1_000
 """Observations bound late in one commit; a reader may have waited for days, and the pipeline must not."""
+HELD_MAX = 50_000
+"""Observations that wait in memory while nothing can be committed: some 50 MB. Beyond, the oldest are given up."""
+COMMIT_MAX = 2_000
+"""Observations in one commit: what waited for room comes back in pieces that fit into it."""
+COMMIT_TIGHT = 200
+"""Likewise while the disk is full: half a megabyte of log."""
+RETRY_US = 1_000_000
+"""How often a commit is tried again while the disk or the database does not let it."""
+PRUNE_ROWS = 500
+"""Events that one look at the history's old end takes: a few milliseconds."""
+PRUNE_US = 10_000_000
+PRUNE_AGAIN_US = 200_000
+"""Looks are so far apart while there is nothing to prune, and while there is."""
 
 
 @dataclass(slots=True)
@@ -91,15 +105,31 @@ class Pipeline:
         self._topics = Topics(config.mqtt.prefix, config.gateway.site, config.gateway.id)
         self._resolver = Resolver(config)
         self._observer = Observer([zone.rules for zone in config.zones], [door.rules for door in config.doors])
-        saved = [SavedState(*row) for row in store.observation_state.load()]
-        self._observer.restore(saved, clock.monotonic_us(), clock.utc_us())
         self._loading = Loading(config, store)
         self._pending = _Pending()
+        self._restore()
+        self._room = Room(
+            store.database.path,
+            config.disk.ballast_mb << 20,
+            config.disk.low_mb << 20,
+            config.disk.max_database_mb << 20,
+        )
+        self._room.apply(store)
         self._directory_version = -1
         self._review_at = 0
         self._last_commit = 0
+        self._retry_at = 0
+        self._prune_at = 0
         self.store_trouble = ""
         """Why nothing can be committed now; empty when all is well. Other threads only look."""
+        self.damaged = ""
+        """What is damaged in the database, until whoever sets it aside clears this; empty when all is well."""
+        self.room = RoomState()
+        """How much room there was at the last look; other threads only look."""
+        self.observations_lost = 0
+        """Given up for want of memory while nothing could be committed; other threads only look."""
+        self.pruned_early = 0
+        """Published events given up before their time to make room; other threads only look."""
         self.reads = 0
         """Tag reads taken so far; other threads only look."""
         self.events = 0
@@ -115,17 +145,22 @@ class Pipeline:
         if not self._due(now):
             return Drained()
         self._last_commit = now
+        tight = self._room.tight or self.store_trouble
+        batch = self._pending.observations[: COMMIT_TIGHT if tight else COMMIT_MAX]
+        whole = len(batch) == len(self._pending.observations)
         try:
             with self._store.transaction():
                 replies = self._take_messages()
                 late = self._bound_late()
-                bound, unknown = self._resolve([*late, *self._pending.observations])
+                bound, unknown = self._resolve([*late, *batch])
                 events, misplaced = self._append(bound)
-                self._save_states()
+                # What is kept in mind must never be ahead of the events that follow from it.
+                if whole:
+                    self._save_states()
         except StoreError as error:
-            self._keep_for_later(error)
+            self.keep_for_later(error)
             return Drained()
-        self._settle(replies)
+        self._settle(replies, len(batch))
         self.events += events
         self._lesser.count(bound)
         located = tuple(each.event for each in bound)
@@ -133,8 +168,47 @@ class Pipeline:
 
     def save(self) -> None:
         """Commit what observation has in mind, whether or not a checkpoint is due: the gateway ends."""
-        self._last_commit = -CHECKPOINT_US
-        self.drain(())
+        self._retry_at = 0
+        more = True
+        while more:
+            self._last_commit = -CHECKPOINT_US
+            self.drain(())
+            more = bool(self._pending.observations) and not self.store_trouble
+        if waiting := self._pending.observations:
+            log.error("store.observations_lost", reason="the gateway ends", observations=len(waiting))
+
+    def passages_open(self) -> bool:
+        """Whether a passage is being observed at any door."""
+        return self._observer.passages_open()
+
+    def look_at_room(self) -> None:
+        """See how much room the disk has; to be called every second or so.
+
+        Raises:
+            StoreError: the database cannot be used.
+        """
+        try:
+            self.room = self._room.look(self._store)
+        except OSError as error:
+            self.room = RoomState(words=f"the disk cannot be looked at: {error.strerror}")
+
+    def prune(self) -> None:
+        """Let go of a few published events that are old enough, or too many, and of unit states of the same age.
+
+        Raises:
+            StoreError: the database cannot be used.
+        """
+        now = self._clock.monotonic_us()
+        if now < self._prune_at:
+            return
+        before = self._clock.utc_us() - round(self._config.history.keep_days * 86_400_000_000)
+        pruned = self._store.history.prune(before, PRUNE_ROWS)
+        pruned += self._store.unit_states.prune(before, PRUNE_ROWS)
+        limit = self._config.history.max_size_mb << 20
+        size, free = self._store.size()
+        if limit and size - free > limit:
+            pruned += self._prune_early()
+        self._prune_at = now + (PRUNE_AGAIN_US if pruned else PRUNE_US)
 
     def tidy(self) -> None:
         """Give observations up whose entry has not come for too long, and say so."""
@@ -188,6 +262,17 @@ class Pipeline:
                 assert self._desk is not None, "whoever subscribes to commands gives the pipeline a desk"
                 self._pending.messages.append(self._desk.receive(item))
         observations += self._observer.expire(now)
+        self._bound_what_waits(observations)
+
+    def _bound_what_waits(self, observations: list[Observation]) -> None:
+        """Memory ends too: beyond a limit the oldest observations go, counted and said."""
+        excess = len(observations) - HELD_MAX
+        if excess <= 0 or not self.store_trouble:
+            return
+        del observations[:excess]
+        if not self.observations_lost:
+            log.error("store.observations_lost", reason=self.store_trouble, limit=HELD_MAX)
+        self.observations_lost += excess
 
     def _take_messages(self) -> _Replies:
         """Entries of the directory that arrived are written and commands carried out, in the order of their arrival."""
@@ -286,6 +371,8 @@ class Pipeline:
 
     def _due(self, now: int) -> bool:
         """Whether there is something to commit now; state alone can wait for the next checkpoint."""
+        if self.store_trouble:
+            return now >= self._retry_at
         if self._pending.observations or self._pending.messages:
             return True
         return now - self._last_commit >= CHECKPOINT_US
@@ -295,20 +382,23 @@ class Pipeline:
             self._pending.states[row[:3]] = row
         self._store.observation_state.save(StateRow(*row) for row in self._pending.states.values())
 
-    def _settle(self, replies: _Replies) -> None:
+    def _settle(self, replies: _Replies, committed: int) -> None:
         """After a commit: nothing of it waits any longer, and the broker may forget the messages."""
         for answer in replies.answers:
             assert self._desk is not None
             self._desk.say(answer)
-        for message in self._pending.messages:
+        pending = self._pending
+        for message in pending.messages:
             message.acknowledge()
-        self._pending = _Pending()
-        if self.store_trouble:
+        left = pending.observations[committed:]
+        self._pending = _Pending(left, states=pending.states if left else {})
+        self._retry_at = 0
+        if self.store_trouble and not left:
+            # Not before: room for one commit is not yet room for all, and people need not hear of each.
             log.info("store.recovered")
             self.store_trouble = ""
 
-    def _keep_for_later(self, error: StoreError) -> None:
-        """The batch stays in memory and is tried with the next drain; reads go on. Who gave a command is told now."""
+    def _refuse_commands(self, error: StoreError) -> None:
         waiting: list[DirectoryMessage | Received] = []
         for message in self._pending.messages:
             answer = None
@@ -320,9 +410,58 @@ class Pipeline:
                 self._desk.say(answer)
                 message.acknowledge()
         self._pending.messages = waiting
+
+    def keep_for_later(self, error: StoreError) -> None:
+        """The database did not let something be done: what waits stays in memory, reads go on, and it is tried again.
+
+        Who gave a command is told now. Where something can be done about it, that is done first: room is made, a
+        connection opened anew.
+        """
+        self._refuse_commands(error)
         if not self.store_trouble:
             log.error("store.failed", reason=str(error), waiting=len(self._pending.observations))
         self.store_trouble = str(error)
+        self._retry_at = self._clock.monotonic_us() + RETRY_US
+        if isinstance(error, StoreDamagedError):
+            self.damaged = str(error)
+        elif not isinstance(error, StoreBusyError):
+            try:
+                self._make_room() if isinstance(error, StoreFullError) else self.reopen()
+            except (StoreError, OSError) as again:
+                log.debug("store.still_failing", reason=str(again))
+
+    def reopen(self) -> None:
+        """Connect anew: a disk may be writable again, or the file be another.
+
+        Raises:
+            StoreError: it cannot be opened; the old connection is kept.
+        """
+        self._store.reopen()
+        self._directory_version = -1
+        self._room.apply(self._store)
+
+    def _make_room(self) -> None:
+        """Published events are at the backend: before an observation is lost, the oldest of them go."""
+        self._room.full(self._store)
+        self._store.checkpoint()
+        self._prune_early()
+
+    def _prune_early(self) -> int:
+        pruned = self._store.history.prune(self._clock.utc_us() + 1, PRUNE_ROWS)
+        if pruned and not self.pruned_early:
+            log.warning("history.pruned_early", reason=self.room.words)
+        self.pruned_early += pruned
+        return pruned
+
+    def _restore(self) -> None:
+        """Go on with what observation had in mind; a row that cannot be read is dropped, and said."""
+        now, at = self._clock.monotonic_us(), self._clock.utc_us()
+        for row in self._store.observation_state.load():
+            try:
+                self._observer.restore([SavedState(*row)], now, at)
+            except (ValueError, KeyError, TypeError, AttributeError) as error:
+                log.error("state.unreadable", kind=row.kind, place=row.name, epc=row.epc, reason=repr(error))
+                self._pending.states[row[:3]] = SavedState(*row[:3], None)
 
 
 def _unbound(observation: Observation) -> UnboundObservation:

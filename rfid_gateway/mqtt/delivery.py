@@ -11,7 +11,7 @@ from rfid_gateway.mqtt.reconnect import back_off_us
 from rfid_gateway.mqtt.settings import Format
 from rfid_gateway.mqtt.window import Window
 from rfid_gateway.mqtt.wire_format import publication
-from rfid_gateway.store.database import StoreBusyError, StoreFullError
+from rfid_gateway.store.database import StoreDamagedError, StoreError
 
 log = structlog.get_logger(__name__)
 
@@ -29,6 +29,11 @@ class Delivery:
     """The events' way; owned by the publisher's thread, outlives connections."""
 
     def __init__(self, outbox: Outbox, window: int, clock: Clock, payload_format: Format = "location-event") -> None:
+        """Begin with what waits.
+
+        Raises:
+            StoreError: the outbox cannot be read.
+        """
         self._outbox = outbox
         self._format = payload_format
         self._size = window
@@ -109,7 +114,9 @@ class Delivery:
             return
         try:
             self._outbox.published(self._window.acknowledged, self._clock.utc_us())
-        except (StoreBusyError, StoreFullError) as error:
+        except StoreDamagedError:
+            raise
+        except StoreError as error:
             self._store_failed(error, now)
             return
         self.published += count
@@ -137,7 +144,9 @@ class Delivery:
             return False
         try:
             rows = self._outbox.unpublished(self._window.read_up_to, READ_ROWS)
-        except (StoreBusyError, StoreFullError) as error:
+        except StoreDamagedError:
+            raise
+        except StoreError as error:
             self._store_failed(error, now)
             return False
         self._exhausted = len(rows) < READ_ROWS

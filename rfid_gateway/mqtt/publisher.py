@@ -13,6 +13,7 @@ import selectors
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from threading import Event
 
 import structlog
 
@@ -117,6 +118,7 @@ class Publisher:
         self._notices = Notices()
         self._reconnect = Reconnect(settings.protocol)
         self._closing = False
+        self._closed = Event()
         self._connection: Connection | None = None
         self._opened_at = 0
         self._status_at = 0
@@ -150,18 +152,26 @@ class Publisher:
     def close(self) -> None:
         """Make `run` say goodbye and return, within 2 s (10 s while it connects); any number of times."""
         self._closing = True
+        self._closed.set()
         self._wakeup.wake()
+
+    def wait_closed(self, timeout_s: float) -> bool:
+        """Between two calls of `run`: wait for `close`, and say whether it came."""
+        return self._closed.wait(timeout_s)
 
     # The thread ------------------------------------------------------------------------------------------------------
 
     def run(self) -> None:
-        """Publish until closed. A broker's trouble never ends it.
+        """Publish until closed. A broker's trouble never ends it, nor does a disk that is full or not writable.
+
+        May be called again after an error: it then goes on with what is under the database's name by then.
 
         Raises:
-            StoreError: the database is damaged or gone; a full disk and a busy database are waited for.
+            StoreError: the database is damaged, or cannot be opened.
         """
         with self._open_outbox() as outbox, selectors.DefaultSelector() as selector:
             delivery = Delivery(outbox, self._settings.window, self._clock, self._settings.format)
+            delivery.published, delivery.refused = self._state.published, self._state.refused
             selector.register(self._wakeup.reader, selectors.EVENT_READ)
             try:
                 while not self._closing:

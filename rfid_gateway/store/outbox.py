@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from rfid_gateway.store import meta
 from rfid_gateway.store.database import Database
+from rfid_gateway.store.sequence_mark import SequenceMark
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +45,9 @@ class OutboxRow(NamedTuple):
 class Outbox:
     """Events from their commit to their PUBACK. Shares its connection's owner."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, mark: SequenceMark) -> None:
         self._database = database
+        self._mark = mark
 
     def append(self, events: Iterable[OutboxEvent]) -> tuple[OutboxRow, ...]:
         """Commit events with the next sequences, without gaps, and return those that were new.
@@ -62,6 +64,7 @@ class Outbox:
                 if self._insert(event, sequence, payload):
                     rows.append(OutboxRow(sequence, event.event_id, event.event_time, event.topic, payload))
             if rows:
+                self._mark.cover(first + len(rows))
                 self._database.change_many(
                     "INSERT INTO outbox (sequence) VALUES (?)", ((row.sequence,) for row in rows)
                 )
@@ -154,3 +157,7 @@ class Outbox:
     def next_sequence(self) -> int:
         """The sequence that the next new event gets; certain only inside a transaction."""
         return meta.read(self._database, "next_sequence")
+
+    def go_on_from(self, sequence: int) -> None:
+        """Have the next event take that sequence at least: a new database does not begin again where an old one was."""
+        self._database.change("UPDATE meta SET value = max(value, ?) WHERE name = 'next_sequence'", (sequence,))

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import sqlite_utils
 
+from rfid_gateway.store.backup import back_up
 from rfid_gateway.store.database import Database, StoreError
 
 
@@ -168,13 +169,26 @@ STEPS = {
 """Name of each schema change and its statements, in order. What was released is never edited: add a step."""
 
 
-def migrate(database: Database) -> None:
-    """Bring the tables to this version's schema; raise NewerSchemaError where they are ahead of it."""
-    if not _pending(database):
-        return
+def migrate(database: Database) -> bool:
+    """Bring the tables to this version's schema, after a backup of what there is; return whether there was nothing.
+
+    All changes are one transaction: whatever ends the program in between leaves the old schema, and the next start
+    repeats them.
+
+    Raises:
+        NewerSchemaError: the tables are ahead of this version; nothing is touched.
+        StoreFullError: there is no room for the backup; nothing is touched.
+    """
+    pending = _pending(database)
+    if not pending:
+        return False
+    new = len(pending) == len(STEPS)
+    if not new:
+        back_up(database, pending[0])
     # Two processes may open a new file at once: the second finds nothing pending once it has the lock.
     with database.transaction(), database.errors_in_words():
         _migrations().apply(_view(database))
+    return new
 
 
 def require_current(database: Database) -> None:

@@ -11,7 +11,7 @@ import pytest
 from rfid_gateway.clock import Clock as AnyClock
 from rfid_gateway.config import parse
 from rfid_gateway.driver import DriverOptions, DriverType, Emit
-from rfid_gateway.gateway import CHECKPOINT_US, Pipeline
+from rfid_gateway.gateway import CHECKPOINT_US, RETRY_US, Pipeline
 from rfid_gateway.intake import DirectoryMessage
 from rfid_gateway.reads import GpiEdge, TagRead, TagReport
 from rfid_gateway.store.connection import Store, open_store
@@ -290,6 +290,7 @@ def test_what_a_failed_commit_held_is_committed_later(plant: Plant, monkeypatch:
         plant.pipeline.drain([plant.announce("S-2", units=[{"epc": "E2001122"}])])
         assert plant.events() == []
         assert plant.acknowledged == ["S-1"]
+    plant.clock.now += RETRY_US
     plant.pipeline.drain([])
     assert [event["sequence"] for event in plant.events()] == [1]
     assert plant.acknowledged == ["S-1", "S-2"]
