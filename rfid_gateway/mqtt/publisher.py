@@ -20,6 +20,7 @@ from rfid_gateway.clock import Clock
 from rfid_gateway.mqtt.connection import (
     Accepted,
     Acknowledged,
+    ConnectError,
     Connection,
     Ended,
     Happening,
@@ -193,7 +194,7 @@ class Publisher:
         connection = Connection(self._settings, self._reconnect.version, client_id, will)
         try:
             connection.open()
-        except (OSError, ValueError) as error:
+        except ConnectError as error:
             connection.abort()
             self._ended(Ended(Loss.UNREACHABLE, f"{self._settings.host}:{self._settings.port}: {error}"))
             return

@@ -20,6 +20,8 @@ class Loss(Enum):
     """CONNACK refused the protocol version (0x84, or 1 in MQTT 3.1.1)."""
     NO_CONNACK = auto()
     """Closed without an answer to CONNECT, or none came in time."""
+    NO_RETAIN = auto()
+    """CONNACK refused the Last Will because it is retained (0x9A)."""
     REFUSED = auto()
     """CONNACK with any other reason: credentials, client identifier, server unavailable."""
     LOST = auto()

@@ -8,6 +8,8 @@ from rfid_gateway.mqtt import topics
 
 Prefix = Annotated[str, AfterValidator(topics.checked_prefix)]
 ProtocolChoice = Literal["auto", "5", "3.1.1"]
+CREDENTIAL = "credential:"
+"""What a file of `[mqtt]` begins with that systemd hands over (LoadCredential=)."""
 
 
 class _Table(BaseModel):

@@ -261,9 +261,8 @@ def test_the_status_says_online_then_offline_when_the_connection_dies(mosquitto:
         assert (online["state"], online["mqtt"], online["backlog"]) == ("online", "5", 0)
         connection = publisher._connection
         assert connection is not None
-        sock = connection._client.socket()
-        assert isinstance(sock, socket.socket)
-        sock.shutdown(socket.SHUT_RDWR)
+        assert connection._client.wire is not None
+        connection._client.wire._socket.shutdown(socket.SHUT_RDWR)
         eventually(lambda: b'{"state":"offline"}' in listener.payloads(TOPICS.status), "the Last Will arrives")
 
 
