@@ -15,10 +15,10 @@ from rfid_gateway.store.database import StoreBusyError, StoreFullError
 log = structlog.get_logger(__name__)
 
 READ_ROWS = 500
-COMMIT_ROWS = 200
+COMMIT_ROWS = 500
 COMMIT_AFTER_US = 20_000
 """Acknowledgements are committed when so many have come or the first is so old: a disk may need 15 ms for a commit,
-and the broker is not to wait for it. A power cut in between only sends these rows again."""
+and the events that come next are not to wait for it so often. A power cut in between only sends these rows again."""
 STALLED_US = 30_000_000
 """A broker that answers pings but acknowledges nothing for so long is left, and everything in flight sent again."""
 STORE_RETRY_US = 1_000_000
