@@ -19,7 +19,7 @@ from rfid_gateway.config import Config
 from rfid_gateway.gateway import Pipeline
 from rfid_gateway.intake import DirectoryMessage, Intake, Item
 from rfid_gateway.mqtt.outbox import open_outbox
-from rfid_gateway.mqtt.publisher import Publisher
+from rfid_gateway.mqtt.publisher import Publisher, PublisherState
 from rfid_gateway.mqtt.topics import Topics
 from rfid_gateway.outputs import Switch
 from rfid_gateway.state_file import write_state
@@ -163,6 +163,7 @@ class Service:
     def _keep_house(self, pipeline: Pipeline, store: Store) -> None:
         now = self._clock.monotonic_us()
         self._announcer.tick(self._intake.merged_reads, pipeline.store_trouble)
+        self._announcer.broker(self._publisher.state)
         if now >= self._status_at:
             self._status_at = now + STATUS_INTERVAL_US
             self._write_status(pipeline, store, stopped=False)
@@ -185,7 +186,8 @@ class Service:
             "at": self._clock.utc_us(),
             "started": self._started_at,
             "stopped": stopped,
-            "broker": f"connected, MQTT {publisher.version}" if publisher.connected else publisher.detail,
+            "broker": _in_words(publisher),
+            "set_aside": store.outbox.aside_count(),
             "database": pipeline.store_trouble or "ok",
             **asdict(self.summary),
             "merged_reads": self._intake.merged_reads,
@@ -208,6 +210,13 @@ class Service:
             "readers": len(self._announcer.readers),
             "readers_online": self._announcer.readers.online,
         }
+
+
+def _in_words(publisher: PublisherState) -> str:
+    if not publisher.connected:
+        return publisher.detail
+    limits = f"; {publisher.limits}" if publisher.limits else ""
+    return f"connected to {publisher.broker}, MQTT {publisher.version}{limits}"
 
 
 def _calm_collector() -> None:

@@ -19,6 +19,7 @@ _COMMANDS = {
     "shipments": "rfid_gateway.cli.shipments:shipments",
     "events": "rfid_gateway.cli.events:events",
     "trace": "rfid_gateway.cli.events:trace",
+    "outbox": "rfid_gateway.cli.outbox:outbox",
     "version": "rfid_gateway.cli.version:version",
 }
 

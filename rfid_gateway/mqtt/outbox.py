@@ -42,6 +42,14 @@ class Outbox(Protocol):
         """How many rows wait."""
         ...
 
+    def set_aside(self, sequence: int, reason: str, at: int) -> None:
+        """Take a row out that can never be published, and keep it with the reason; `at` is UTC in microseconds."""
+        ...
+
+    def retries(self) -> int:
+        """A number that changes when rows that were set aside have come back."""
+        ...
+
 
 @contextmanager
 def open_outbox(database: Path) -> Generator[Outbox]:

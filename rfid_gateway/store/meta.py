@@ -4,7 +4,7 @@ from typing import Literal
 
 from rfid_gateway.store.database import Database
 
-Name = Literal["next_sequence", "backlog", "directory_version", "unbound", "unbound_dropped"]
+Name = Literal["next_sequence", "backlog", "directory_version", "unbound", "unbound_dropped", "set_aside", "retries"]
 
 
 def read(database: Database, name: Name) -> int:

@@ -19,6 +19,8 @@ class MemoryOutbox:
         self.rows = [Row(number, "t", b'{"sequence":%d}' % number) for number in range(1, count + 1)]
         self.commits: list[tuple[int, ...]] = []
         self.full = False
+        self.aside: dict[int, str] = {}
+        self.retried = 0
 
     def unpublished(self, after_sequence: int, limit: int) -> Sequence[Row]:
         return [row for row in self.rows if row.sequence > after_sequence][:limit]
@@ -32,6 +34,16 @@ class MemoryOutbox:
 
     def backlog(self) -> int:
         return len(self.rows)
+
+    def set_aside(self, sequence: int, reason: str, at: int) -> None:
+        assert at > 0
+        if self.full:
+            raise StoreFullError("full")
+        self.aside[sequence] = reason
+        self.rows = [row for row in self.rows if row.sequence != sequence]
+
+    def retries(self) -> int:
+        return self.retried
 
 
 class Clock:
