@@ -11,12 +11,14 @@ directory messages wait for us there. Rows without PUBACK are sent again as new 
 packet identifiers: a process that was killed does not know those, and a receiver of QoS 1 keeps none.
 """
 
-import socket
+import struct
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
+from paho.mqtt.exception import MQTTException
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
@@ -26,7 +28,7 @@ from rfid_gateway.mqtt import packets
 from rfid_gateway.mqtt.reconnect import Loss, Version
 from rfid_gateway.mqtt.security import password, tls_context, words_of
 from rfid_gateway.mqtt.settings import MqttSettings
-from rfid_gateway.mqtt.wire import Wire
+from rfid_gateway.mqtt.wire import Wire, connect
 
 SESSION_EXPIRY_S = 30 * 24 * 3600
 """How long the broker is asked to keep our session: directory messages survive an absence of this length."""
@@ -35,6 +37,12 @@ _UNSUPPORTED_PROTOCOL_VERSION = 0x84  # MQTT 5 3.2.2.2
 _FIRST_PACKET_ID = 1001
 """The identifiers below are left to paho, for SUBSCRIBE."""
 _LAST_PACKET_ID = 65_535
+_NO_PACKET = (ValueError, LookupError, TypeError, struct.error, MQTTException)
+"""What paho raises where a packet is malformed or has a reason code that the standard does not know."""
+UNANSWERED = (
+    "broker closed the connection instead of answering CONNECT: a broker of MQTT 3.1.1 does so when it forbids QoS 1 "
+    "or retained messages, or does not know the version; a port with TLS, when there is no mqtt.tls"
+)
 _KNOWN_TOPICS = 1000
 _FAILURE = 0x80
 _PACKET_TOO_LARGE = 0x95  # not among MQTT 5's reasons of a PUBACK, but Mosquitto says it there
@@ -142,6 +150,7 @@ class Connection:
         self._maximum_packet: int | None = None
         self._retains = True
         self._client = _Client(
+            self._connect,
             CallbackAPIVersion.VERSION2,
             client_id=client_id,
             clean_session=None if version == "5" else not lasting,
@@ -175,8 +184,6 @@ class Connection:
         settings = self._settings
         if settings.username is not None:
             self._client.username_pw_set(settings.username, password(settings.password_file))
-        if settings.tls is not None:
-            self._client.tls_set_context(tls_context(settings.tls))
         if self.version == "5":
             properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]  # paho has no types there
             properties.SessionExpiryInterval = SESSION_EXPIRY_S if self._lasting else 0
@@ -186,6 +193,10 @@ class Connection:
             )
         else:
             self._client.connect(settings.host, settings.port, settings.keepalive_s)
+
+    def _connect(self) -> Wire:
+        settings = self._settings
+        return connect(settings.host, settings.port, tls_context(settings.tls) if settings.tls is not None else None)
 
     def fileno(self) -> int | None:
         """The socket's file descriptor; None once it is closed."""
@@ -217,7 +228,11 @@ class Connection:
                 self._answered(puback)
         self.flush()
         while wire is not None and wire.for_paho and self._client.socket() is not None:
-            self._client.loop_read()
+            try:
+                self._client.loop_read()
+            except _NO_PACKET as error:
+                self._end(f"broker sent what is no MQTT packet: {error!r}")
+                self.abort()
         self._client.loop_misc()
         # paho closes without a call in some branches of its keep-alive.
         if self._client.socket() is None:
@@ -329,10 +344,14 @@ class Connection:
             self._end(f"broker disconnects: {reason}{_elsewhere(reason, properties)}", by_broker=True)
             return
         wire = self._client.wire
-        if wire is not None and wire.closed_by_broker:
+        trouble = None if wire is None else wire.trouble
+        closed = isinstance(trouble, ConnectionError) or (wire is not None and wire.closed_by_broker)
+        if closed and not self._accepted:
+            self._end(UNANSWERED, by_broker=True)
+        elif trouble is not None:
+            self._end(f"connection lost: {words_of(trouble)}", by_broker=closed)
+        elif closed:
             self._end("broker closed the connection", by_broker=True)
-        elif wire is not None and wire.trouble is not None:
-            self._end(f"connection lost: {words_of(wire.trouble)}", by_broker=isinstance(wire.trouble, ConnectionError))
         else:
             self._end(f"connection lost: {reason}")
 
@@ -362,12 +381,15 @@ _LOSS_OF_CONNACK = {
 
 
 class _Client(Client):
-    """paho's client with our wire around its socket."""
+    """paho's client with our wire for its socket."""
 
-    wire: Wire | None = None
+    def __init__(self, connect: Callable[[], Wire], *args: Any, **keywords: Any) -> None:  # paho's own, passed on
+        super().__init__(*args, **keywords)
+        self._connect = connect
+        self.wire: Wire | None = None
 
     def _create_socket(self) -> Wire:  # type: ignore[override]  # paho's protocol, which Wire has, is not exported
-        self.wire = Wire(cast("socket.socket", super()._create_socket()))
+        self.wire = self._connect()
         return self.wire
 
 
@@ -380,9 +402,11 @@ def _elsewhere(reason: ReasonCode, properties: Properties | None) -> str:
 
 
 def _words_of_puback(reason: int) -> str:
+    if reason == _PACKET_TOO_LARGE:
+        return "Packet too large"
     try:
         return str(ReasonCode(PacketTypes.PUBACK, identifier=reason))
-    except (KeyError, AssertionError):
+    except (KeyError, ValueError):
         return f"reason code 0x{reason:02X}"
 
 

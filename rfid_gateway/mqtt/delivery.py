@@ -133,15 +133,18 @@ class Delivery:
         """Rows are in flight and no PUBACK has come for too long."""
         return bool(self._window.in_flight) and self._clock.monotonic_us() - self._progress_at >= STALLED_US
 
-    def connection_lost(self, words: str = "", *, by_broker: bool = False) -> None:
-        """What was in flight waits again, unless the broker has ended the connection too often at that event."""
+    def connection_lost(self, words: str = "", *, by_broker: bool = False) -> bool:
+        """What was in flight waits again; True if one event is out of the way at which the broker always ended it."""
+        guilty = None
         if by_broker:
             guilty = self._suspicion.ended(self._window.sequences_in_flight, works=self._works)
-            if guilty is not None:
-                self._set_aside(guilty, f"the broker ends the connection each time when it is sent, alone too: {words}")
+        gone = guilty is not None and self._set_aside(
+            guilty, f"the broker ends the connection each time when it is sent, alone too: {words}"
+        )
         self._works = False
         self._window.lose()
         self._packets.clear()
+        return gone
 
     def next_due(self) -> int | None:
         """Monotonic microseconds of the next thing to do here; None if only the broker or new rows bring it."""

@@ -227,13 +227,11 @@ class Publisher:
                 self._accepted(happening)
             case Ended():
                 self._drop(selector)
-                delivery.connection_lost(happening.words, by_broker=happening.by_broker)
+                if delivery.connection_lost(happening.words, by_broker=happening.by_broker):
+                    self._brokers.reconnect.proved()
                 self._ended(happening)
             case Acknowledged(packet_id):
-                if delivery.acknowledged(packet_id):
-                    self._brokers.reconnect.proved()
-                elif self._notices.settle(packet_id):
-                    delivery.works()
+                self._acknowledged(packet_id, delivery)
             case Refused():
                 self._refused(happening, delivery)
             case SubscriptionRefused(reason):
@@ -264,6 +262,12 @@ class Publisher:
             log.warning("broker is limited", broker=self._brokers.settings.address, limits=self._limits)
         if self._feed is not None:
             self._connection.subscribe(self._feed.topic_filter)
+
+    def _acknowledged(self, packet_id: int, delivery: Delivery) -> None:
+        if delivery.acknowledged(packet_id):
+            self._brokers.reconnect.proved()
+        elif self._notices.settle(packet_id):
+            delivery.works()
 
     def _refused(self, refused: Refused, delivery: Delivery) -> None:
         if delivery.refused_by_broker(refused.packet_id, refused.reason, too_large=refused.too_large):

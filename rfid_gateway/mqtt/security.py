@@ -80,7 +80,7 @@ _ALERTS = {
     "SSLV3_ALERT_CERTIFICATE_EXPIRED": ": our certificate_file has expired",
     "SSLV3_ALERT_CERTIFICATE_REVOKED": ": our certificate_file is revoked",
     "SSLV3_ALERT_CERTIFICATE_UNKNOWN": ": the broker does not accept our certificate_file",
-    "WRONG_VERSION_NUMBER": ": the port does not speak TLS",
+    "WRONG_VERSION_NUMBER": ": the port may not speak TLS",
     "TLSV1_ALERT_PROTOCOL_VERSION": ": the broker speaks only older versions of TLS",
 }
 

@@ -12,8 +12,30 @@ from collections import deque
 
 from rfid_gateway.mqtt.packets import Puback, Splitter
 
+CONNECT_S = 5.0
+"""How long TCP may take, and TLS again."""
 _READ_BYTES = 65_536
 _WAIT = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
+
+
+def connect(host: str, port: int, tls: ssl.SSLContext | None) -> "Wire":
+    """Open a connection; blocks for at most `CONNECT_S` for TCP and as long for TLS.
+
+    Raises:
+        OSError: no connection, or the certificate is not trusted.
+        ValueError: the host's name cannot be one.
+    """
+    connected = socket.create_connection((host, port), CONNECT_S)
+    if tls is not None:
+        try:
+            connected = tls.wrap_socket(connected, server_hostname=host)
+        except (ConnectionError, ssl.SSLEOFError) as error:
+            connected.close()
+            raise ConnectionError("broker ends the TLS handshake: the port may not speak TLS") from error
+        except BaseException:
+            connected.close()
+            raise
+    return Wire(connected)
 
 
 class Wire:
@@ -25,7 +47,6 @@ class Wire:
         connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._splitter = Splitter()
         self._for_paho = bytearray()
-        self._pubacks: list[Puback] = []
         self._outgoing: deque[bytes] = deque()
         self._gone = False
         self.closed_by_broker = False
@@ -38,7 +59,7 @@ class Wire:
     @property
     def wants_write(self) -> bool:
         """There are bytes that wait for the socket."""
-        return bool(self._outgoing)
+        return bool(self._outgoing) and self.trouble is None
 
     @property
     def has_decrypted(self) -> bool:
@@ -52,10 +73,11 @@ class Wire:
 
     def receive(self) -> list[Puback]:
         """Read what has come; returns the PUBACKs, and keeps everything else for paho."""
+        pubacks: list[Puback] = []
         try:
             while data := self._socket.recv(_READ_BYTES):
-                pubacks, others = self._splitter.feed(data)
-                self._pubacks += pubacks
+                acknowledged, others = self._splitter.feed(data)
+                pubacks += acknowledged
                 self._for_paho += others
                 if len(data) < _READ_BYTES and not self.has_decrypted:
                     break
@@ -64,8 +86,8 @@ class Wire:
         except _WAIT:
             pass
         except OSError as error:
-            self._lose(error)
-        pubacks, self._pubacks = self._pubacks, []
+            self._gone = True
+            self.trouble = error
         return pubacks
 
     def queue(self, packet: bytes) -> None:
@@ -74,7 +96,7 @@ class Wire:
 
     def flush(self) -> None:
         """Write what the socket takes at once."""
-        while self._outgoing and not self._gone:
+        while self._outgoing and not self._gone and self.trouble is None:
             data = self._outgoing[0] if len(self._outgoing) == 1 else b"".join(self._outgoing)
             self._outgoing.clear()
             try:
@@ -82,7 +104,8 @@ class Wire:
             except _WAIT:
                 written = 0
             except OSError as error:
-                self._lose(error)
+                # What the broker said before it closed (why) is still to be read, so this is not the end yet.
+                self.trouble = error
                 return
             if written < len(data):
                 self._outgoing.append(data[written:])
@@ -124,7 +147,3 @@ class Wire:
     def setblocking(self, flag: bool) -> None:  # noqa: FBT001 - the socket's signature
         """Pass it on."""
         self._socket.setblocking(flag)
-
-    def _lose(self, error: OSError) -> None:
-        self._gone = True
-        self.trouble = error
