@@ -44,6 +44,11 @@ class Brokers:
                 return True
         return False
 
+    def better_is_back(self, now: int) -> None:
+        """One that comes before the current one was seen to be well: its back-off is over."""
+        for each in self._reconnects[: self._current]:
+            each.due_at = min(each.due_at, now)
+
     def ended(self, loss: Loss, now: int, luck: float) -> None:
         """The connection to the current one ended or did not come about."""
         self.reconnect.ended(loss, now, luck)

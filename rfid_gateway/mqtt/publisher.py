@@ -365,6 +365,7 @@ class Publisher:
         self._say_goodbye(selector, delivery)
         self._drop(selector)
         delivery.connection_lost()
+        self._brokers.better_is_back(self._clock.monotonic_us())
 
     def _say_goodbye(self, selector: selectors.BaseSelector, delivery: Delivery) -> None:
         """Wait for what is in flight, say offline ourselves (a clean end suppresses the Last Will), disconnect."""

@@ -20,7 +20,7 @@ def test_the_next_broker_is_used_while_the_first_is_away_and_left_when_it_is_bac
     with subscriber(first) as at_first, subscriber(second) as at_second:
         with running(database, first.port, fallbacks=fallbacks, return_after_s=1.0) as publisher:
             eventually(published(publisher, 500), "the first broker gets some")
-            first.kill()
+            first.stop()
             eventually(lambda: publisher.state.broker.endswith(f":{second.port}"), "the second is connected")
             eventually(published(publisher, 4000), "the rest is published")
             first.start()
