@@ -233,6 +233,7 @@ class Connection:
             except _NO_PACKET as error:
                 self._end(f"broker sent what is no MQTT packet: {error!r}")
                 self.abort()
+                break
         self._client.loop_misc()
         # paho closes without a call in some branches of its keep-alive.
         if self._client.socket() is None:
