@@ -44,7 +44,7 @@ def _show(state: dict[str, Any]) -> None:
         click.secho(f"not running: last sign of life {local_time(state['at'])}", fg="red", bold=True)
     click.echo(f"broker    {state['broker']}")
     click.echo(f"waiting   {state['backlog']} events not yet acknowledged by the broker")
-    if state["set_aside"]:
+    if state.get("set_aside"):
         click.secho(
             f"set aside {state['set_aside']} events that the broker does not take: rfid-gateway outbox", fg="red"
         )
