@@ -159,6 +159,8 @@ class Alerts:
         self._store_trouble = ""
         self._disk = "ok"
         self._observations_lost = 0
+        self._set_aside = 0
+        self._limits = ""
 
     def reader_status(self, status: ReaderStatus, now: int) -> list[Alert]:
         """A reader's state changed."""
@@ -274,6 +276,21 @@ class Alerts:
     def clock(self, detail: str, now: int, at: int) -> list[Alert]:
         """The PC's clock was set, or is wrong."""
         return self._repeats.add(Alert("clock", Severity.WARNING, detail, at), now)
+
+    def event_set_aside(self, events: int, last: str, now: int, at: int) -> list[Alert]:
+        """`events` events were taken out of the outbox since the start because the broker will never take them."""
+        more, self._set_aside = events - self._set_aside, events
+        if not more:
+            return []
+        detail = f"{last}; it is kept, put the broker right and call rfid-gateway outbox retry"
+        return self._repeats.add(Alert("event_set_aside", Severity.ERROR, detail, at, more), now)
+
+    def broker_limited(self, limits: str, now: int, at: int) -> list[Alert]:
+        """What the broker cannot do; an empty text means that it can do everything that is wanted."""
+        was, self._limits = self._limits, limits
+        if was == limits or not limits:
+            return []
+        return self._repeats.add(Alert("broker_limited", Severity.WARNING, limits, at), now)
 
     def due(self, now: int, at: int) -> list[Alert]:
         """What the clock brings: outages that lasted too long, and what was counted."""

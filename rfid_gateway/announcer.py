@@ -16,6 +16,7 @@ from rfid_gateway.events.location import LocationEvent
 from rfid_gateway.events.times import rfc3339
 from rfid_gateway.intake import DirectoryRefusal, Item
 from rfid_gateway.mqtt.mailbox import Notice
+from rfid_gateway.mqtt.publisher import PublisherState
 from rfid_gateway.mqtt.topics import Topics
 from rfid_gateway.observe.observations import Observation, Passage
 from rfid_gateway.outputs import Occasion, Outputs, Switch
@@ -150,6 +151,12 @@ class Announcer:
             self._repeat_at = now + REPEAT_US
             for reader_id in self._reader_ids:
                 self._publish_reader(reader_id, now)
+
+    def broker(self, publisher: PublisherState) -> None:
+        """Take how the publisher is doing: events that no broker takes, and what the broker cannot do."""
+        now, at = self._clock.monotonic_us(), self._clock.utc_us()
+        self._say(self._alerts.event_set_aside(publisher.set_aside, publisher.set_aside_words, now, at))
+        self._say(self._alerts.broker_limited(publisher.limits, now, at))
 
     def _say(self, alerts: Iterable[Alert]) -> None:
         for alert in alerts:

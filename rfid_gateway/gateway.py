@@ -119,6 +119,8 @@ class Pipeline:
         self._review_at = 0
         self._last_commit = 0
         self._retry_at = 0
+        self._failure: StoreError | None = None
+        """Why nothing could be committed at the last attempt; None when all is well."""
         self._prune_at = 0
         self.store_trouble = ""
         """Why nothing can be committed now; empty when all is well. Other threads only look."""
@@ -143,6 +145,8 @@ class Pipeline:
         now = self._clock.monotonic_us()
         self._observe(items, now)
         if not self._due(now):
+            if self._failure is not None:
+                self._answer_without_database(self._failure)
             return Drained()
         self._last_commit = now
         tight = self._room.tight or self.store_trouble
@@ -397,8 +401,10 @@ class Pipeline:
             # Not before: room for one commit is not yet room for all, and people need not hear of each.
             log.info("store.recovered")
             self.store_trouble = ""
+            self._failure = None
 
-    def _refuse_commands(self, error: StoreError) -> None:
+    def _answer_without_database(self, error: StoreError) -> None:
+        """Who gave a command is told now; messages of the directory wait."""
         waiting: list[DirectoryMessage | Received] = []
         for message in self._pending.messages:
             answer = None
@@ -414,13 +420,14 @@ class Pipeline:
     def keep_for_later(self, error: StoreError) -> None:
         """The database did not let something be done: what waits stays in memory, reads go on, and it is tried again.
 
-        Who gave a command is told now. Where something can be done about it, that is done first: room is made, a
+        Where something can be done about it, that is done first: room is made, a
         connection opened anew.
         """
-        self._refuse_commands(error)
+        self._answer_without_database(error)
         if not self.store_trouble:
             log.error("store.failed", reason=str(error), waiting=len(self._pending.observations))
         self.store_trouble = str(error)
+        self._failure = error
         self._retry_at = self._clock.monotonic_us() + RETRY_US
         if isinstance(error, StoreDamagedError):
             self.damaged = str(error)

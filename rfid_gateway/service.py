@@ -23,7 +23,7 @@ from rfid_gateway.gateway import Pipeline
 from rfid_gateway.intake import DirectoryMessage, DirectoryRefusal, Intake, Item
 from rfid_gateway.mqtt.mailbox import Notice
 from rfid_gateway.mqtt.outbox import open_outbox
-from rfid_gateway.mqtt.publisher import Publisher
+from rfid_gateway.mqtt.publisher import Publisher, PublisherState
 from rfid_gateway.mqtt.topics import Topics
 from rfid_gateway.outputs import Switch
 from rfid_gateway.retained import Retained
@@ -193,7 +193,7 @@ class Service:
             restart_reader={reader: supervisor.restart for reader, supervisor in self._supervisors.items()},
             status=self._status_for_command,
             # The publisher of now, not of the start: see `_post`.
-            outbox_refilled=lambda: self._publisher.read_again(),  # noqa: PLW0108
+            outbox_refilled=lambda: self._publisher.wake(),  # noqa: PLW0108
             post=self._post,
         )
 
@@ -225,6 +225,7 @@ class Service:
         now = self._clock.monotonic_us()
         self._announcer.tick(self._intake.merged_reads, pipeline.store_trouble)
         self._announcer.incomplete(pipeline.review_loads())
+        self._announcer.broker(self._publisher.state)
         if now >= self._status_at:
             self._status_at = now + STATUS_INTERVAL_US
             self._write_status(pipeline, store, stopped=False)
@@ -320,10 +321,11 @@ class Service:
 
     def _write_status(self, pipeline: Pipeline, store: Store, *, stopped: bool) -> None:
         publisher = self._publisher.state
-        unbound = unbound_dropped = None
+        unbound = unbound_dropped = events_set_aside = None
         try:
             self._backlog = store.outbox.backlog()
             unbound, unbound_dropped = store.unbound.count(), store.unbound.dropped()
+            events_set_aside = store.outbox.aside_count()
         except StoreError as error:
             # The next drain meets it too and does what can be done; people must be able to see it meanwhile.
             pipeline.keep_for_later(error)
@@ -332,9 +334,10 @@ class Service:
             "at": self._clock.utc_us(),
             "started": self._started_at,
             "stopped": stopped,
-            "broker": f"connected, MQTT {publisher.version}" if publisher.connected else publisher.detail,
+            "broker": _in_words(publisher),
             "database": pipeline.store_trouble or "ok",
-            "set_aside": names_aside(self._config.database),
+            "events_set_aside": events_set_aside,
+            "databases_set_aside": names_aside(self._config.database),
             "disk": pipeline.room.words,
             "disk_free_bytes": pipeline.room.free_bytes,
             "database_bytes": pipeline.room.database_bytes,
@@ -389,6 +392,13 @@ def _set_aside_words(repaired: Repaired) -> str:
         f"the database was damaged ({repaired.reason}) and is set aside as {repaired.aside}; a new one took over "
         f"{repaired.rows} rows, and `sequence` goes on with a gap"
     )
+
+
+def _in_words(publisher: PublisherState) -> str:
+    if not publisher.connected:
+        return publisher.detail
+    limits = f"; {publisher.limits}" if publisher.limits else ""
+    return f"connected to {publisher.broker}, MQTT {publisher.version}{limits}"
 
 
 def _calm_collector() -> None:

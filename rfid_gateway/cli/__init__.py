@@ -22,6 +22,7 @@ _COMMANDS = {
     "republish": "rfid_gateway.cli.loads:republish",
     "events": "rfid_gateway.cli.events:events",
     "trace": "rfid_gateway.cli.events:trace",
+    "outbox": "rfid_gateway.cli.outbox:outbox",
     "version": "rfid_gateway.cli.version:version",
 }
 

@@ -48,6 +48,14 @@ class Outbox(Protocol):
         """How many rows wait."""
         ...
 
+    def set_aside(self, sequence: int, reason: str, at: int) -> None:
+        """Take a row out that can never be published, and keep it with the reason; `at` is UTC in microseconds."""
+        ...
+
+    def retries(self) -> int:
+        """A number that changes when rows have come back: set aside before, or wanted again."""
+        ...
+
 
 @contextmanager
 def open_outbox(database: Path) -> Generator[Outbox]:
@@ -78,6 +86,14 @@ class _Reopening:
     def published(self, sequences: Sequence[int], at: int) -> None:
         with self._watched():
             self._store.outbox.published(sequences, at)
+
+    def set_aside(self, sequence: int, reason: str, at: int) -> None:
+        with self._watched():
+            self._store.outbox.set_aside(sequence, reason, at)
+
+    def retries(self) -> int:
+        with self._watched():
+            return self._store.outbox.retries()
 
     def backlog(self) -> int:
         try:

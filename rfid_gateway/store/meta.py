@@ -4,7 +4,16 @@ from typing import Literal
 
 from rfid_gateway.store.database import Database, StoreDamagedError
 
-Name = Literal["next_sequence", "backlog", "directory_version", "unbound", "unbound_dropped", "retained_generation"]
+Name = Literal[
+    "next_sequence",
+    "backlog",
+    "directory_version",
+    "unbound",
+    "unbound_dropped",
+    "set_aside",
+    "retries",
+    "retained_generation",
+]
 
 
 def read(database: Database, name: Name) -> int:

@@ -19,7 +19,7 @@ log = structlog.get_logger(__name__)
 _CHUNK = 1_000
 _SENSIBLE = 1 << 53
 """Beyond this JSON's numbers are no longer exact: no sequence of ours, but what a broken page looks like."""
-_OWN = frozenset({"events", "outbox", "meta"})
+_OWN = frozenset({"events", "outbox", "set_aside", "meta"})
 """Tables with a way of their own below."""
 
 
@@ -136,7 +136,10 @@ def _insert(new: Database, table: str, columns: Sequence[str], rows: Sequence[tu
 
 
 def _copy_events(old: sqlite3.Connection, new: Database, highest: int) -> int:
-    """Events that wait: by the outbox where that is whole, and by looking at every event where it is not."""
+    """Events that wait: by the outbox where that is whole, and by looking at every event where it is not.
+
+    What the broker did not take is tried again.
+    """
     waiting: list[int] = []
     whole = True
     for chunk in _readable(old, "SELECT sequence FROM outbox ORDER BY sequence"):
@@ -144,6 +147,9 @@ def _copy_events(old: sqlite3.Connection, new: Database, highest: int) -> int:
             whole = False
         else:
             waiting += [sequence for (sequence,) in chunk if isinstance(sequence, int) and sequence <= highest]
+    waiting += [
+        sequence for (sequence,) in _some(old, "SELECT sequence FROM set_aside", ()) if isinstance(sequence, int)
+    ]
     columns, _ = _columns(new, "events")
     had, _ = _columns(old, "events")
     columns = [name for name in columns if name in had]
@@ -207,5 +213,6 @@ def _count_anew(old: sqlite3.Connection, new: Database) -> None:
         if isinstance(name, str) and isinstance(value, int) and 0 <= value < _SENSIBLE:
             new.change("UPDATE meta SET value = max(value, ?) WHERE name = ?", (value, name))
     new.change("UPDATE meta SET value = (SELECT count(*) FROM outbox) WHERE name = 'backlog'")
+    new.change("UPDATE meta SET value = 0 WHERE name = 'set_aside'")
     new.change("UPDATE meta SET value = (SELECT count(*) FROM unbound) WHERE name = 'unbound'")
     new.change("UPDATE meta SET value = value + 1 WHERE name = 'directory_version'")

@@ -161,10 +161,19 @@ _COMMANDS = (
 )
 
 
+_SET_ASIDE = (
+    """CREATE TABLE set_aside (
+         sequence INTEGER PRIMARY KEY REFERENCES events (sequence), at INTEGER NOT NULL, reason TEXT NOT NULL
+       ) STRICT""",
+    "INSERT INTO meta (name, value) VALUES ('set_aside', 0), ('retries', 0)",
+)
+
+
 STEPS = {
     "initial": (*_META, *_OUTBOX, *_DIRECTORY, *_OBSERVATION),
     "commands": _COMMANDS,
     "retained_status_and_loads": (*_RETAINED, *_LOADS),
+    "set_aside": _SET_ASIDE,
 }
 """Name of each schema change and its statements, in order. What was released is never edited: add a step."""
 

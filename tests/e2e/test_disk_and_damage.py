@@ -153,9 +153,9 @@ def test_a_database_that_is_damaged_while_it_runs_is_set_aside(hall: Hall, disk:
             for place in range(0, size, 4096):
                 broken.seek(place)
                 broken.write(random.Random(place).randbytes(min(4096, size - place)))
-    eventually(lambda: bool(hall.status()["set_aside"]), "the database is set aside", patience_s=60)
+    eventually(lambda: bool(hall.status()["databases_set_aside"]), "the database is set aside", patience_s=60)
     eventually(lambda: "database_set_aside" in hall.alerts(), "the alert is there")
-    (name,) = hall.status()["set_aside"]
+    (name,) = hall.status()["databases_set_aside"]
     assert (disk.folder / name).exists()
     eventually(lambda: hall.status()["database"] == "ok", "events are kept again")
     units = [{"epc": epc(number)} for number in range(UNITS)]
@@ -180,6 +180,6 @@ def test_a_database_that_is_damaged_at_the_start_is_set_aside(hall: Hall, disk: 
     path.write_bytes(b"this is no database" * 1000)
     hall.gateway.start()
     eventually(lambda: hall.gateway.online("hall"), "the gateway reads again")
-    assert len(hall.status()["set_aside"]) == 1
+    assert len(hall.status()["databases_set_aside"]) == 1
     eventually(lambda: "database_set_aside" in hall.alerts(), "the alert is there")
     eventually(lambda: max(event["sequence"] for event in hall.events()) > before + 100, "events arrive again")

@@ -321,6 +321,7 @@ def test_events_mark_their_shipment_and_its_load_in_their_own_commit(
         plant.pass_door(1, 2)
         assert plant.store.retained.unsaid(("", ""), 9) == []
         assert plant.store.loads.to_review(9) == []
+    plant.clock.now += RETRY_US
     plant.pipeline.drain([])
     (state,) = plant.store.unit_states.of_shipment("S-1")
     (event,) = plant.events()
