@@ -90,7 +90,7 @@ class Service:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise StoreError(f"{config.gateway.state_dir}: {error.strerror}") from error
-        self._repaired = _open_once(config, clock)
+        self._repaired, self._directory_lost = _open_once(config, clock)
         self._publisher = self._new_publisher()
         self._supervisors = {reader.id: ReaderSupervisor(reader, self._intake.put, clock) for reader in config.readers}
         # Daemons: a disk or broker that hangs in the system must not keep the program from ending.
@@ -269,6 +269,7 @@ class Service:
         store.close()
         try:
             self._repaired = set_aside(self._config.database, self._clock.utc_us(), pipeline.damaged)
+            self._directory_lost = True
             pipeline.damaged = ""
             pipeline.reopen()
         finally:
@@ -289,6 +290,7 @@ class Service:
             self._counters,
             on_stray=lambda topic, reason: self._intake.put(DirectoryRefusal(topic, reason, self._clock.utc_us())),
             on_request=self._intake.put,
+            directory_lost=self._directory_lost,
         )
 
     def _new_publisher_thread(self) -> Thread:
@@ -373,8 +375,12 @@ class Service:
         }
 
 
-def _open_once(config: Config, clock: Clock) -> Repaired | None:
-    """Open the database and close it, so that what is wrong is said or put right before anything starts."""
+def _open_once(config: Config, clock: Clock) -> tuple[Repaired | None, bool]:
+    """Open the database and close it, so that what is wrong is said or put right before anything starts.
+
+    Returns:
+        What was set aside, if anything; whether entries of the directory may be missing that a broker has sent before.
+    """
     try:
         store, repaired = open_repaired(config.database, clock.utc_us())
     except StoreError:
@@ -383,8 +389,9 @@ def _open_once(config: Config, clock: Clock) -> Repaired | None:
             raise
         log.error("store.ballast_released", reason="the database cannot be opened")
         store, repaired = open_repaired(config.database, clock.utc_us())
+    directory_lost = repaired is not None or not store.directory.list(1)
     store.close()
-    return repaired
+    return repaired, directory_lost
 
 
 def _set_aside_words(repaired: Repaired) -> str:

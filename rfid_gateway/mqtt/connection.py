@@ -14,6 +14,7 @@ packet identifiers: a process that was killed does not know those, and a receive
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass
+from enum import IntEnum
 from typing import Any, NamedTuple
 
 from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage
@@ -58,6 +59,15 @@ class Publication(NamedTuple):
     retain: bool = False
     properties: bytes = b""
     """Of the PUBLISH, see `properties.packed`; MQTT 3.1.1 has none, and leaves them out."""
+
+
+class RetainedWanted(IntEnum):
+    """When a subscription asks for what is retained (Retain Handling, MQTT 5 3.8.3.1)."""
+
+    ALWAYS = 0
+    """We have lost what came earlier."""
+    IF_NEW = 1
+    """Only where the broker did not have this subscription yet: a site may have 100 000 retained shipments."""
 
 
 class ConnectError(Exception):
@@ -284,15 +294,14 @@ class Connection:
         wire.queue(packet)
         return packet_id
 
-    def subscribe(self, topic_filter: str) -> None:
+    def subscribe(self, topic_filter: str, retained: RetainedWanted = RetainedWanted.IF_NEW) -> None:
         """Subscribe with QoS 1.
 
-        On MQTT 5 the broker sends what is retained only when it did not have this subscription yet (Retain Handling
-        1, 3.8.3.1): a site may have 100 000 retained shipments. MQTT 3.1.1 sends all of them each time. Retain As
-        Published tells a command that was retained by mistake from others, also when it comes live.
+        MQTT 3.1.1 sends all that is retained each time, whatever is wanted. Retain As Published tells a command that
+        was retained by mistake from others, also when it comes live.
         """
         if self.version == "5":
-            options = SubscribeOptions(qos=1, retainHandling=1, retainAsPublished=True)
+            options = SubscribeOptions(qos=1, retainHandling=retained, retainAsPublished=True)
             _, packet_id = self._client.subscribe(topic_filter, options=options)
         else:
             _, packet_id = self._client.subscribe(topic_filter, qos=1)

@@ -29,6 +29,7 @@ from rfid_gateway.mqtt.connection import (
     Inbound,
     Publication,
     Refused,
+    RetainedWanted,
     SubscriptionRefused,
 )
 from rfid_gateway.mqtt.delivery import Delivery
@@ -103,6 +104,7 @@ class Publisher:
         *,
         on_stray: OnStray | None = None,
         on_request: OnRequest | None = None,
+        directory_lost: bool = False,
     ) -> None:
         """Make a publisher that has opened nothing but its wake-up.
 
@@ -115,6 +117,7 @@ class Publisher:
             counters: what the status topic says besides; called in the publisher's thread.
             on_stray: takes topics of the directory that name no shipment; None logs them.
             on_request: takes commands and batches of the directory; None subscribes to none.
+            directory_lost: the broker is asked for all entries of the directory, though it may have sent them before.
         """
         self._settings = settings
         self._topics = topics
@@ -127,6 +130,7 @@ class Publisher:
             DirectoryFeed(topics, on_directory, on_stray or _log_stray, self._mailbox) if on_directory else None
         )
         self._requests = RequestFeed(topics, on_request, self._mailbox) if on_request else None
+        self._retained_wanted = RetainedWanted.ALWAYS if directory_lost else RetainedWanted.IF_NEW
         self._notices = Notices()
         self._brokers = Brokers(settings)
         self._homing = Homing(round(settings.return_after_s * 1e6), probe, self._wakeup.wake)
@@ -291,7 +295,9 @@ class Publisher:
         if self._limits:
             log.warning("broker is limited", broker=self._brokers.settings.address, limits=self._limits)
         if self._feed is not None:
-            self._connection.subscribe(self._feed.topic_filter)
+            self._connection.subscribe(self._feed.topic_filter, self._retained_wanted)
+            # What the broker has begun to send waits in our session from here on.
+            self._retained_wanted = RetainedWanted.IF_NEW
         for topic_filter in self._requests.topic_filters if self._requests is not None else ():
             self._connection.subscribe(topic_filter)
 

@@ -180,7 +180,7 @@ def test_an_alert_says_that_an_event_was_set_aside(make_broker: MakeBroker, tmp_
         eventually(lambda: any(alert["kind"] == "event_set_aside" for alert in alerts()), "the alert arrives")
         (alert,) = [alert for alert in alerts() if alert["kind"] == "event_set_aside"]
         assert (alert["severity"], alert["count"]) == ("error", 1)
-        eventually(lambda: gateway.ask("status")[0]["set_aside"] == 1, "the status says it")
+        eventually(lambda: gateway.ask("status")[0]["events_set_aside"] == 1, "the status says it")
         summary, row = gateway.ask("outbox")
         assert (summary["waiting"], summary["set_aside"]) == (0, 1)
         assert (row["sequence"], row["shipment_id"]) == (4, "S-1")

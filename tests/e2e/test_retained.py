@@ -77,7 +77,7 @@ def all_said(configuration: Path) -> bool:
 
 def connected(gateway: RunningGateway) -> bool:
     try:
-        return "connected, MQTT" in gateway.ask("status")[0]["broker"]
+        return "connected to" in gateway.ask("status")[0]["broker"]
     except AssertionError:
         return False
 
