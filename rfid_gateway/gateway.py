@@ -15,6 +15,7 @@ from rfid_gateway.command_desk import Answer, CommandDesk, Received
 from rfid_gateway.config import Config
 from rfid_gateway.events.location import LocationEvent
 from rfid_gateway.events.payload import compose
+from rfid_gateway.housekeeping import Housekeeping
 from rfid_gateway.intake import DirectoryMessage, DirectoryRefusal, Item
 from rfid_gateway.lesser_forms import LesserForms
 from rfid_gateway.loading import Loading
@@ -33,7 +34,6 @@ from rfid_gateway.store.connection import Store
 from rfid_gateway.store.database import StoreBusyError, StoreDamagedError, StoreError, StoreFullError
 from rfid_gateway.store.observation_state import StateRow
 from rfid_gateway.store.outbox import OutboxEvent, OutboxRow
-from rfid_gateway.store.room import Room, RoomState
 from rfid_gateway.store.unbound import UnboundObservation
 from rfid_gateway.store.unit_states import UnitState
 
@@ -53,11 +53,6 @@ COMMIT_TIGHT = 200
 """Likewise while the disk is full: half a megabyte of log."""
 RETRY_US = 1_000_000
 """How often a commit is tried again while the disk or the database does not let it."""
-PRUNE_ROWS = 500
-"""Events that one look at the history's old end takes: a few milliseconds."""
-PRUNE_US = 10_000_000
-PRUNE_AGAIN_US = 200_000
-"""Looks are so far apart while there is nothing to prune, and while there is."""
 
 
 @dataclass(slots=True)
@@ -108,30 +103,20 @@ class Pipeline:
         self._loading = Loading(config, store)
         self._pending = _Pending()
         self._restore()
-        self._room = Room(
-            store.database.path,
-            config.disk.ballast_mb << 20,
-            config.disk.low_mb << 20,
-            config.disk.max_database_mb << 20,
-        )
-        self._room.apply(store)
+        self.house = Housekeeping(config, store, clock)
+        """Other threads only look."""
         self._directory_version = -1
         self._review_at = 0
         self._last_commit = 0
         self._retry_at = 0
         self._failure: StoreError | None = None
         """Why nothing could be committed at the last attempt; None when all is well."""
-        self._prune_at = 0
         self.store_trouble = ""
         """Why nothing can be committed now; empty when all is well. Other threads only look."""
         self.damaged = ""
         """What is damaged in the database, until whoever sets it aside clears this; empty when all is well."""
-        self.room = RoomState()
-        """How much room there was at the last look; other threads only look."""
         self.observations_lost = 0
         """Given up for want of memory while nothing could be committed; other threads only look."""
-        self.pruned_early = 0
-        """Published events given up before their time to make room; other threads only look."""
         self.reads = 0
         """Tag reads taken so far; other threads only look."""
         self.events = 0
@@ -149,7 +134,7 @@ class Pipeline:
                 self._answer_without_database(self._failure)
             return Drained()
         self._last_commit = now
-        tight = self._room.tight or self.store_trouble
+        tight = self.house.tight or self.store_trouble
         batch = self._pending.observations[: COMMIT_TIGHT if tight else COMMIT_MAX]
         whole = len(batch) == len(self._pending.observations)
         try:
@@ -184,35 +169,6 @@ class Pipeline:
     def passages_open(self) -> bool:
         """Whether a passage is being observed at any door."""
         return self._observer.passages_open()
-
-    def look_at_room(self) -> None:
-        """See how much room the disk has; to be called every second or so.
-
-        Raises:
-            StoreError: the database cannot be used.
-        """
-        try:
-            self.room = self._room.look(self._store)
-        except OSError as error:
-            self.room = RoomState(words=f"the disk cannot be looked at: {error.strerror}")
-
-    def prune(self) -> None:
-        """Let go of a few published events that are old enough, or too many, and of unit states of the same age.
-
-        Raises:
-            StoreError: the database cannot be used.
-        """
-        now = self._clock.monotonic_us()
-        if now < self._prune_at:
-            return
-        before = self._clock.utc_us() - round(self._config.history.keep_days * 86_400_000_000)
-        pruned = self._store.history.prune(before, PRUNE_ROWS)
-        pruned += self._store.unit_states.prune(before, PRUNE_ROWS)
-        limit = self._config.history.max_size_mb << 20
-        size, free = self._store.size()
-        if limit and size - free > limit:
-            pruned += self._prune_early()
-        self._prune_at = now + (PRUNE_AGAIN_US if pruned else PRUNE_US)
 
     def tidy(self) -> None:
         """Give observations up whose entry has not come for too long, and say so."""
@@ -420,8 +376,7 @@ class Pipeline:
     def keep_for_later(self, error: StoreError) -> None:
         """The database did not let something be done: what waits stays in memory, reads go on, and it is tried again.
 
-        Where something can be done about it, that is done first: room is made, a
-        connection opened anew.
+        Where something can be done about it, that is done first: room is made, a connection opened anew.
         """
         self._answer_without_database(error)
         if not self.store_trouble:
@@ -433,7 +388,7 @@ class Pipeline:
             self.damaged = str(error)
         elif not isinstance(error, StoreBusyError):
             try:
-                self._make_room() if isinstance(error, StoreFullError) else self.reopen()
+                self.house.make_room() if isinstance(error, StoreFullError) else self.reopen()
             except (StoreError, OSError) as again:
                 log.debug("store.still_failing", reason=str(again))
 
@@ -445,20 +400,7 @@ class Pipeline:
         """
         self._store.reopen()
         self._directory_version = -1
-        self._room.apply(self._store)
-
-    def _make_room(self) -> None:
-        """Published events are at the backend: before an observation is lost, the oldest of them go."""
-        self._room.full(self._store)
-        self._store.checkpoint()
-        self._prune_early()
-
-    def _prune_early(self) -> int:
-        pruned = self._store.history.prune(self._clock.utc_us() + 1, PRUNE_ROWS)
-        if pruned and not self.pruned_early:
-            log.warning("history.pruned_early", reason=self.room.words)
-        self.pruned_early += pruned
-        return pruned
+        self.house.reopened()
 
     def _restore(self) -> None:
         """Go on with what observation had in mind; a row that cannot be read is dropped, and said."""

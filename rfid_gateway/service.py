@@ -229,11 +229,11 @@ class Service:
         if now >= self._status_at:
             self._status_at = now + STATUS_INTERVAL_US
             self._write_status(pipeline, store, stopped=False)
-            pipeline.look_at_room()
-            self._announcer.disk(pipeline.room.words, pipeline.observations_lost)
+            pipeline.house.look()
+            self._announcer.disk(pipeline.house.room.words, pipeline.observations_lost)
         if pipeline.store_trouble:
             return
-        pipeline.prune()
+        pipeline.house.prune()
         if now >= self._tidy_at:
             self._tidy_at = now + TIDY_INTERVAL_US
             pipeline.tidy()
@@ -340,11 +340,11 @@ class Service:
             "database": pipeline.store_trouble or "ok",
             "events_set_aside": events_set_aside,
             "databases_set_aside": names_aside(self._config.database),
-            "disk": pipeline.room.words,
-            "disk_free_bytes": pipeline.room.free_bytes,
-            "database_bytes": pipeline.room.database_bytes,
+            "disk": pipeline.house.room.words,
+            "disk_free_bytes": pipeline.house.room.free_bytes,
+            "database_bytes": pipeline.house.room.database_bytes,
             "observations_lost": pipeline.observations_lost,
-            "pruned_early": pipeline.pruned_early,
+            "pruned_early": pipeline.house.pruned_early,
             "clock": CLOCK_WRONG if self._clock.wrong else "ok",
             "clock_apart_s": round(self._clock.apart / 1e6, 3),
             **asdict(self.summary),

@@ -38,7 +38,7 @@ class Site:
         self.config = parse(CONFIG + extra, "test", DRIVERS)
         self.store = open_store(path)
         self.pipeline = Pipeline(self.config, self.store, self.clock)
-        self.pipeline.look_at_room()
+        self.pipeline.house.look()
         self.arrived = 0
 
     def announce(self) -> None:
@@ -62,8 +62,8 @@ class Site:
             self.clock.now += RETRY_US
             self.pipeline.drain([])
             try:
-                self.pipeline.look_at_room()
-                self.pipeline.prune()
+                self.pipeline.house.look()
+                self.pipeline.house.prune()
             except StoreError as error:
                 self.pipeline.keep_for_later(error)
 
@@ -99,7 +99,7 @@ def test_on_a_full_disk_reads_go_on_and_nothing_is_lost_once_there_is_room(disk:
         full.arrive(500)
         full.tick()
         assert full.pipeline.store_trouble == ""
-        assert full.pipeline.room.words == "ok"
+        assert full.pipeline.house.room.words == "ok"
         assert (disk.folder / "ballast").stat().st_blocks * 512 >= 9 << 20
 
         disk.fill()
@@ -107,7 +107,7 @@ def test_on_a_full_disk_reads_go_on_and_nothing_is_lost_once_there_is_room(disk:
             full.arrive(200)
             full.tick()
         assert "the disk is full" in full.pipeline.store_trouble
-        assert "the disk is full" in full.pipeline.room.words
+        assert "the disk is full" in full.pipeline.house.room.words
         assert not (disk.folder / "ballast").exists()
         assert full.pipeline.reads == 2 * full.arrived
         waiting = full.store.outbox.backlog()
@@ -119,12 +119,12 @@ def test_on_a_full_disk_reads_go_on_and_nothing_is_lost_once_there_is_room(disk:
         # And what has been published makes room for what waits in memory.
         full.tick(60)
         assert full.store.outbox.backlog() > 0
-        assert full.pipeline.pruned_early > 0
+        assert full.pipeline.house.pruned_early > 0
 
         disk.make_room()
         full.tick(100)
         assert full.pipeline.store_trouble == ""
-        assert full.pipeline.room.words == "ok"
+        assert full.pipeline.house.room.words == "ok"
         assert (disk.folder / "ballast").exists()
         assert full.pipeline.observations_lost == 0
         full.publish_all()
@@ -142,14 +142,14 @@ def test_a_database_that_may_not_outgrow_its_quota_gives_up_published_events_onl
             quota.tick()
         size, _ = quota.store.size()
         assert size <= 7 << 20
-        assert quota.pipeline.pruned_early > 0
+        assert quota.pipeline.house.pruned_early > 0
         assert quota.pipeline.observations_lost == 0
         # Now the broker is away: nothing that waits is ever given up.
         for _ in range(30):
             quota.arrive(200)
             quota.tick()
         assert "cannot grow" in quota.pipeline.store_trouble
-        assert "of the 7.0 MB that it may have" in quota.pipeline.room.words
+        assert "of the 7.0 MB that it may have" in quota.pipeline.house.room.words
         waiting = [row.sequence for row in quota.store.outbox.unpublished(0, 100_000)]
         assert waiting == list(range(waiting[0], waiting[0] + len(waiting)))
         for _ in range(120):
@@ -168,13 +168,13 @@ def test_beyond_the_bound_the_oldest_observations_go_and_are_counted(
         bounded.announce()
         bounded.arrive(100)
         bounded.store.limit_size(0)
-        monkeypatch.setattr(bounded.pipeline._room, "full", lambda _: None)
+        monkeypatch.setattr(bounded.pipeline.house._room, "full", lambda _: None)
         bounded.arrive(1000)
         bounded.tick()
         lost = bounded.pipeline.observations_lost
         assert lost > 0
         monkeypatch.undo()
-        bounded.pipeline._room.apply(bounded.store)
+        bounded.pipeline.house._room.apply(bounded.store)
         bounded.tick()
         assert len(bounded.stored()) == 1100 - lost
         assert bounded.stored()[-300:] == [epc(number) for number in range(800, 1100)]
@@ -245,7 +245,7 @@ def test_published_events_and_unit_states_go_after_their_time(tmp_path: Path, ke
         assert kept.stored()[-1] == epc(599)
         states = kept.store._database.row("SELECT count(*) FROM unit_states")
         assert states == (left,)
-        assert kept.pipeline.pruned_early == 0
+        assert kept.pipeline.house.pruned_early == 0
 
 
 def test_what_is_not_published_is_never_pruned_however_old(tmp_path: Path) -> None:
