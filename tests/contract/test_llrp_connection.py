@@ -145,13 +145,13 @@ def test_a_busy_reader_is_called_again_more_and_more_rarely() -> None:
         def wait(self, timeout: float | None = None) -> bool:
             self.asked_s.append(timeout or 0)
             if len(self.asked_s) == 10:
-                self.set()
+                supervisor.close()
             return self.is_set()
 
     with server(refuse) as port:
         config = ReaderConfig("r", "llrp", InstalledDrivers()["llrp"], LlrpOptions(host="127.0.0.1", port=port))
         supervisor = ReaderSupervisor(config, lambda _item: None, SystemClock())
-        supervisor._closing = Waits()
+        supervisor._interrupted = Waits()
         supervisor.run()
     assert len(connects) == 10
     # The first few are short: the rival may be this gateway itself, ended a moment ago.
