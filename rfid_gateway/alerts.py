@@ -11,8 +11,11 @@ from enum import StrEnum
 from rfid_gateway.events.location import LocationEvent
 from rfid_gateway.observe.observations import Observation, Passage
 from rfid_gateway.reads import UP, ReaderAlert, ReaderState, ReaderStatus
+from rfid_gateway.shipments.loads import Incomplete, Misplaced, label
 
 AGAIN_US = 60_000_000
+_NAMED = 5
+"""Units that an alert names; the load's topic has the others."""
 STEADY_US = 10_000_000
 """How long a reader must be back before it counts as back: one that comes and goes is one outage, not a hundred."""
 
@@ -43,6 +46,7 @@ class Alert:
     door: str | None = None
     zone: str | None = None
     shipment: str | None = None
+    load: str | None = None
     epc: str | None = None
     """One example."""
     topic: str | None = None
@@ -51,7 +55,7 @@ class Alert:
     @property
     def subject(self) -> str:
         """What makes two alerts the same one again."""
-        about = (self.kind, self.reader, self.door, self.zone, self.shipment, self.topic)
+        about = (self.kind, self.reader, self.door, self.zone, self.shipment, self.load, self.topic)
         return " ".join(part or "-" for part in about)
 
 
@@ -153,6 +157,10 @@ class Alerts:
         self._repeats = Repeats()
         self._merged_reads = 0
         self._store_trouble = ""
+        self._disk = "ok"
+        self._observations_lost = 0
+        self._set_aside = 0
+        self._limits = ""
 
     def reader_status(self, status: ReaderStatus, now: int) -> list[Alert]:
         """A reader's state changed."""
@@ -181,6 +189,34 @@ class Alerts:
             shipment=event.shipment_id,
             epc=event.epc,
         )
+        return self._repeats.add(said, now)
+
+    def misplaced(self, misplaced: Misplaced, now: int) -> list[Alert]:
+        """A unit went out with a load that it does not belong to."""
+        belongs = f"belongs to load {misplaced.own_load}" if misplaced.own_load else "belongs to no load"
+        said = Alert(
+            misplaced.kind.value,
+            Severity.WARNING,
+            f"shipment {misplaced.shipment_id} went out through {misplaced.door} with load {misplaced.load_id}, "
+            f"but {belongs}: stop the truck",
+            misplaced.at,
+            door=misplaced.door,
+            shipment=misplaced.shipment_id,
+            load=misplaced.load_id,
+            epc=misplaced.epc,
+        )
+        return self._repeats.add(said, now)
+
+    def incomplete(self, incomplete: Incomplete, now: int, at: int) -> list[Alert]:
+        """A load was closed, and not everything of it was seen; `count` says how many units."""
+        load, comparison = incomplete.load, incomplete.comparison
+        lacking = [*comparison.missing, *comparison.wrong_door]
+        names = ", ".join(label(each.unit) for each in lacking[:_NAMED])
+        more = f" and {len(lacking) - _NAMED} more" if len(lacking) > _NAMED else ""
+        detail = (
+            f"load {load.load_id} is closed without {len(lacking)} of its {comparison.expected} units: {names}{more}"
+        )
+        said = Alert("missing", Severity.WARNING, detail, at, len(lacking), door=load.door, load=load.load_id)
         return self._repeats.add(said, now)
 
     def unknown_tag(self, observation: Observation, now: int) -> list[Alert]:
@@ -215,6 +251,46 @@ class Alerts:
         if trouble:
             return self._repeats.add(Alert("store_trouble", Severity.ERROR, trouble, at), now)
         return self._repeats.add(Alert("store_recovered", Severity.INFO, "events are kept again", at), now)
+
+    def disk(self, words: str, now: int, at: int) -> list[Alert]:
+        """How much room there is; "ok" means enough."""
+        was, self._disk = self._disk, words
+        if (was == "ok") == (words == "ok"):
+            return []
+        if words != "ok":
+            return self._repeats.add(Alert("disk_low", Severity.WARNING, words, at), now)
+        return self._repeats.add(Alert("disk_recovered", Severity.INFO, "there is room on the disk again", at), now)
+
+    def observations_lost(self, observations: int, now: int, at: int) -> list[Alert]:
+        """`observations` were given up since the start, because nothing could be kept and memory is bounded."""
+        more, self._observations_lost = observations - self._observations_lost, observations
+        if not more:
+            return []
+        detail = "nothing can be kept, and more waits than memory may hold: the oldest observations are given up"
+        return self._repeats.add(Alert("observations_lost", Severity.ERROR, detail, at, more), now)
+
+    def set_aside(self, detail: str, now: int, at: int) -> list[Alert]:
+        """The database was damaged and was replaced."""
+        return self._repeats.add(Alert("database_set_aside", Severity.ERROR, detail, at), now)
+
+    def clock(self, detail: str, now: int, at: int) -> list[Alert]:
+        """The PC's clock was set, or is wrong."""
+        return self._repeats.add(Alert("clock", Severity.WARNING, detail, at), now)
+
+    def event_set_aside(self, events: int, last: str, now: int, at: int) -> list[Alert]:
+        """`events` events were taken out of the outbox since the start because the broker will never take them."""
+        more, self._set_aside = events - self._set_aside, events
+        if not more:
+            return []
+        detail = f"{last}; it is kept, put the broker right and call rfid-gateway outbox retry"
+        return self._repeats.add(Alert("event_set_aside", Severity.ERROR, detail, at, more), now)
+
+    def broker_limited(self, limits: str, now: int, at: int) -> list[Alert]:
+        """What the broker cannot do; an empty text means that it can do everything that is wanted."""
+        was, self._limits = self._limits, limits
+        if was == limits or not limits:
+            return []
+        return self._repeats.add(Alert("broker_limited", Severity.WARNING, limits, at), now)
 
     def due(self, now: int, at: int) -> list[Alert]:
         """What the clock brings: outages that lasted too long, and what was counted."""

@@ -16,11 +16,13 @@ from rfid_gateway.events.location import LocationEvent
 from rfid_gateway.events.times import rfc3339
 from rfid_gateway.intake import DirectoryRefusal, Item
 from rfid_gateway.mqtt.mailbox import Notice
+from rfid_gateway.mqtt.publisher import PublisherState
 from rfid_gateway.mqtt.topics import Topics
 from rfid_gateway.observe.observations import Observation, Passage
 from rfid_gateway.outputs import Occasion, Outputs, Switch
 from rfid_gateway.reader_views import ReaderView, ReaderViews
 from rfid_gateway.reads import ReaderAlert, ReaderStatus, TagReport
+from rfid_gateway.shipments.loads import Incomplete, Misplaced
 
 log = structlog.get_logger(__name__)
 
@@ -112,6 +114,32 @@ class Announcer:
             if isinstance(observation, Passage):
                 self._happened(frozenset({Occasion.UNKNOWN_TAG}), frozenset({observation.door}), now)
 
+    def misplaced(self, units: Iterable[Misplaced]) -> None:
+        """Take units that went out with a load that is not theirs."""
+        now = self._clock.monotonic_us()
+        for unit in units:
+            self._say(self._alerts.misplaced(unit, now))
+
+    def incomplete(self, loads: Iterable[Incomplete]) -> None:
+        """Take loads that were closed and lack something."""
+        now, at = self._clock.monotonic_us(), self._clock.utc_us()
+        for load in loads:
+            self._say(self._alerts.incomplete(load, now, at))
+
+    def disk(self, words: str, observations_lost: int) -> None:
+        """Take how much room there is ("ok" for enough), and how many observations were given up for want of it."""
+        now, at = self._clock.monotonic_us(), self._clock.utc_us()
+        self._say(self._alerts.disk(words, now, at))
+        self._say(self._alerts.observations_lost(observations_lost, now, at))
+
+    def set_aside(self, detail: str) -> None:
+        """Take that the database was damaged and replaced."""
+        self._say(self._alerts.set_aside(detail, self._clock.monotonic_us(), self._clock.utc_us()))
+
+    def clock_changed(self, detail: str) -> None:
+        """Take that the PC's clock was set, or is wrong."""
+        self._say(self._alerts.clock(detail, self._clock.monotonic_us(), self._clock.utc_us()))
+
     def tick(self, merged_reads: int, store_trouble: str) -> None:
         """Do what the clock brings; `merged_reads` and `store_trouble` as queue and pipeline have them."""
         now, at = self._clock.monotonic_us(), self._clock.utc_us()
@@ -123,6 +151,12 @@ class Announcer:
             self._repeat_at = now + REPEAT_US
             for reader_id in self._reader_ids:
                 self._publish_reader(reader_id, now)
+
+    def broker(self, publisher: PublisherState) -> None:
+        """Take how the publisher is doing: events that no broker takes, and what the broker cannot do."""
+        now, at = self._clock.monotonic_us(), self._clock.utc_us()
+        self._say(self._alerts.event_set_aside(publisher.set_aside, publisher.set_aside_words, now, at))
+        self._say(self._alerts.broker_limited(publisher.limits, now, at))
 
     def _say(self, alerts: Iterable[Alert]) -> None:
         for alert in alerts:

@@ -54,6 +54,9 @@ def parse(text: str, name: str, drivers: Mapping[str, DriverType]) -> Config:
             alerts=document.alerts,
             shipments=document.shipments,
             commands=document.commands,
+            loads=document.loads,
+            disk=document.disk,
+            history=document.history,
         )
         found = list(mistakes_of_meaning(config))
         if not found:

@@ -206,6 +206,32 @@ class CommandsTable(Table):
     clients: tuple[CommandClient, ...] = Field(default=(), strict=False)
 
 
+class LoadsTable(Table):
+    """`[loads]`: when a load is closed by itself."""
+
+    close_after_departure_s: float = Field(
+        default=3600.0, ge=0, description="closed so long after its planned departure, and what was not seen is missing"
+    )
+    close_complete_after_s: float = Field(
+        default=300.0, ge=0, description="closed when it has been complete and unchanged for so long"
+    )
+
+
+class DiskTable(Table):
+    """`[disk]`: room for the database."""
+
+    ballast_mb: int = Field(default=16, ge=0, description="kept free for recovery from a full disk; 0 for none")
+    low_mb: int = Field(default=1024, ge=0, description="less free space than this is an alert")
+    max_database_mb: int = Field(default=0, ge=0, description="the database never grows beyond; 0 for the whole disk")
+
+
+class HistoryTable(Table):
+    """`[history]`: events that the broker has acknowledged."""
+
+    keep_days: float = Field(default=90.0, gt=0, description="how long they stay")
+    max_size_mb: int = Field(default=0, ge=0, description="the oldest go earlier where tables are larger; 0 for never")
+
+
 class Document(Table):
     """The whole file."""
 
@@ -218,6 +244,9 @@ class Document(Table):
     alerts: AlertsTable = AlertsTable()
     shipments: ShipmentsTable = ShipmentsTable()
     commands: CommandsTable = CommandsTable()
+    loads: LoadsTable = LoadsTable()
+    disk: DiskTable = DiskTable()
+    history: HistoryTable = HistoryTable()
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,6 +272,9 @@ class Config:
     alerts: AlertsTable
     shipments: ShipmentsTable
     commands: CommandsTable
+    loads: LoadsTable
+    disk: DiskTable
+    history: HistoryTable
 
     @property
     def database(self) -> Path:

@@ -15,8 +15,10 @@ from rfid_gateway.command_desk import Answer, CommandDesk, Received
 from rfid_gateway.config import Config
 from rfid_gateway.events.location import LocationEvent
 from rfid_gateway.events.payload import compose
+from rfid_gateway.housekeeping import Housekeeping
 from rfid_gateway.intake import DirectoryMessage, DirectoryRefusal, Item
 from rfid_gateway.lesser_forms import LesserForms
+from rfid_gateway.loading import Loading
 from rfid_gateway.mqtt.requests import Request
 from rfid_gateway.mqtt.topics import Topics
 from rfid_gateway.observe.observations import Observation
@@ -26,10 +28,12 @@ from rfid_gateway.reads import UP, GpiEdge, ReaderStatus, TagReport
 from rfid_gateway.resolve import Bound, Resolver, dump, keys_of, load, time_of
 from rfid_gateway.shipments.faults import ShipmentSourceError
 from rfid_gateway.shipments.json_source import parse_payload
+from rfid_gateway.shipments.loads import COMMAND, Incomplete, Misplaced
+from rfid_gateway.shipments.progress import state_of
 from rfid_gateway.store.connection import Store
-from rfid_gateway.store.database import StoreError
+from rfid_gateway.store.database import StoreBusyError, StoreDamagedError, StoreError, StoreFullError
 from rfid_gateway.store.observation_state import StateRow
-from rfid_gateway.store.outbox import OutboxEvent
+from rfid_gateway.store.outbox import OutboxEvent, OutboxRow
 from rfid_gateway.store.unbound import UnboundObservation
 from rfid_gateway.store.unit_states import UnitState
 
@@ -37,8 +41,18 @@ log = structlog.get_logger(__name__)
 
 CHECKPOINT_US = 50_000
 """How often what observation has in mind is saved while nothing is decided."""
+REVIEW_US = 1_000_000
+"""How often the loads that have changed are compared anew."""
 LATE_BATCH = 1_000
 """Observations bound late in one commit; a reader may have waited for days, and the pipeline must not."""
+HELD_MAX = 50_000
+"""Observations that wait in memory while nothing can be committed: some 50 MB. Beyond, the oldest are given up."""
+COMMIT_MAX = 2_000
+"""Observations in one commit: what waited for room comes back in pieces that fit into it."""
+COMMIT_TIGHT = 200
+"""Likewise while the disk is full: half a megabyte of log."""
+RETRY_US = 1_000_000
+"""How often a commit is tried again while the disk or the database does not let it."""
 
 
 @dataclass(slots=True)
@@ -62,6 +76,8 @@ class Drained:
     """Observations of tags that no entry knows; they wait for it."""
     refused: tuple[DirectoryRefusal, ...] = ()
     """Messages of the directory feed that could not be used."""
+    misplaced: tuple[Misplaced, ...] = ()
+    """Units that went out with a load that is not theirs."""
 
 
 @dataclass(slots=True)
@@ -84,13 +100,23 @@ class Pipeline:
         self._topics = Topics(config.mqtt.prefix, config.gateway.site, config.gateway.id)
         self._resolver = Resolver(config)
         self._observer = Observer([zone.rules for zone in config.zones], [door.rules for door in config.doors])
-        saved = [SavedState(*row) for row in store.observation_state.load()]
-        self._observer.restore(saved, clock.monotonic_us(), clock.utc_us())
+        self._loading = Loading(config, store)
         self._pending = _Pending()
+        self._restore()
+        self.house = Housekeeping(config, store, clock)
+        """Other threads only look."""
         self._directory_version = -1
+        self._review_at = 0
         self._last_commit = 0
+        self._retry_at = 0
+        self._failure: StoreError | None = None
+        """Why nothing could be committed at the last attempt; None when all is well."""
         self.store_trouble = ""
         """Why nothing can be committed now; empty when all is well. Other threads only look."""
+        self.damaged = ""
+        """What is damaged in the database, until whoever sets it aside clears this; empty when all is well."""
+        self.observations_lost = 0
+        """Given up for want of memory while nothing could be committed; other threads only look."""
         self.reads = 0
         """Tag reads taken so far; other threads only look."""
         self.events = 0
@@ -104,27 +130,45 @@ class Pipeline:
         now = self._clock.monotonic_us()
         self._observe(items, now)
         if not self._due(now):
+            if self._failure is not None:
+                self._answer_without_database(self._failure)
             return Drained()
         self._last_commit = now
+        tight = self.house.tight or self.store_trouble
+        batch = self._pending.observations[: COMMIT_TIGHT if tight else COMMIT_MAX]
+        whole = len(batch) == len(self._pending.observations)
         try:
             with self._store.transaction():
                 replies = self._take_messages()
                 late = self._bound_late()
-                bound, unknown = self._resolve([*late, *self._pending.observations])
-                events = self._append(bound)
-                self._save_states()
+                bound, unknown = self._resolve([*late, *batch])
+                events, misplaced = self._append(bound)
+                # What is kept in mind must never be ahead of the events that follow from it.
+                if whole:
+                    self._save_states()
         except StoreError as error:
-            self._keep_for_later(error)
+            self.keep_for_later(error)
             return Drained()
-        self._settle(replies)
+        self._settle(replies, len(batch))
         self.events += events
         self._lesser.count(bound)
-        return Drained(events, tuple(each.event for each in bound), tuple(unknown), tuple(replies.refused))
+        located = tuple(each.event for each in bound)
+        return Drained(events, located, tuple(unknown), tuple(replies.refused), tuple(misplaced))
 
     def save(self) -> None:
         """Commit what observation has in mind, whether or not a checkpoint is due: the gateway ends."""
-        self._last_commit = -CHECKPOINT_US
-        self.drain(())
+        self._retry_at = 0
+        more = True
+        while more:
+            self._last_commit = -CHECKPOINT_US
+            self.drain(())
+            more = bool(self._pending.observations) and not self.store_trouble
+        if waiting := self._pending.observations:
+            log.error("store.observations_lost", reason="the gateway ends", observations=len(waiting))
+
+    def passages_open(self) -> bool:
+        """Whether a passage is being observed at any door."""
+        return self._observer.passages_open()
 
     def tidy(self) -> None:
         """Give observations up whose entry has not come for too long, and say so."""
@@ -140,6 +184,26 @@ class Pipeline:
     def as_object(self) -> int:
         """Events so far that are ObjectEvents although their step asks for another type; other threads only look."""
         return self._lesser.total
+
+    def review_loads(self) -> list[Incomplete]:
+        """Compare the loads that have changed, once a second; returns those that were closed and lack something."""
+        now = self._clock.monotonic_us()
+        if now < self._review_at:
+            return []
+        self._review_at = now + REVIEW_US
+        try:
+            return self._loading.review(self._clock.utc_us())
+        except StoreError as error:
+            log.error("loads.not_reviewed", reason=str(error), retry_in_s=REVIEW_US / 1e6)
+            return []
+
+    def close_load(self, load_id: str) -> bool:
+        """Close a load because a person says so; False if there is none, or it is closed already.
+
+        Raises:
+            StoreError: it cannot be written now.
+        """
+        return self._store.loads.close(load_id, self._clock.utc_us(), COMMAND)
 
     def _observe(self, items: Sequence[Item], now: int) -> None:
         """Tag reports and photo-eyes become observations: presence in zones, passages through doors."""
@@ -158,6 +222,17 @@ class Pipeline:
                 assert self._desk is not None, "whoever subscribes to commands gives the pipeline a desk"
                 self._pending.messages.append(self._desk.receive(item))
         observations += self._observer.expire(now)
+        self._bound_what_waits(observations)
+
+    def _bound_what_waits(self, observations: list[Observation]) -> None:
+        """Memory ends too: beyond a limit the oldest observations go, counted and said."""
+        excess = len(observations) - HELD_MAX
+        if excess <= 0 or not self.store_trouble:
+            return
+        del observations[:excess]
+        if not self.observations_lost:
+            log.error("store.observations_lost", reason=self.store_trouble, limit=HELD_MAX)
+        self.observations_lost += excess
 
     def _take_messages(self) -> _Replies:
         """Entries of the directory that arrived are written and commands carried out, in the order of their arrival."""
@@ -195,7 +270,7 @@ class Pipeline:
             if found is None:
                 unknown.append(observation)
                 continue
-            key = found[1].key
+            key = found[1].thing
             if key not in directions:
                 state = self._store.unit_states.unit_state(key)
                 directions[key] = state.direction if state else None
@@ -211,13 +286,17 @@ class Pipeline:
         if dropped:
             log.warning("unbound.full", observations=dropped, limit=limit)
 
-    def _append(self, bound: Sequence[Bound]) -> int:
-        """Location events get their ids, sequences and place in the outbox."""
+    def _append(self, bound: Sequence[Bound]) -> tuple[int, list[Misplaced]]:
+        """Location events get their ids, sequences and place in the outbox; what follows from them is noted."""
         if not bound:
-            return 0
-        rows = self._store.outbox.append(self._outbox_event(each.event) for each in bound)
-        self._store.unit_states.set_unit_states(_state_of(each) for each in bound)
-        return len(rows)
+            return 0, []
+        events = [self._outbox_event(each.event) for each in bound]
+        rows = {row.event_id: row for row in self._store.outbox.append(events)}
+        # An event without a row was committed before, with all that follows from it.
+        new = [(each, row) for each, event in zip(bound, events, strict=True) if (row := rows.get(event.event_id))]
+        self._store.unit_states.set_unit_states(_state_of(each, row) for each, row in new)
+        self._store.retained.mark("shipment", {each.event.shipment_id for each, _ in new})
+        return len(rows), self._loading.note([each for each, _ in new])
 
     def _apply(self, message: DirectoryMessage) -> DirectoryRefusal | None:
         """One message of the directory feed; a bad one is passed over and given back, the others count."""
@@ -252,6 +331,8 @@ class Pipeline:
 
     def _due(self, now: int) -> bool:
         """Whether there is something to commit now; state alone can wait for the next checkpoint."""
+        if self.store_trouble:
+            return now >= self._retry_at
         if self._pending.observations or self._pending.messages:
             return True
         return now - self._last_commit >= CHECKPOINT_US
@@ -261,20 +342,25 @@ class Pipeline:
             self._pending.states[row[:3]] = row
         self._store.observation_state.save(StateRow(*row) for row in self._pending.states.values())
 
-    def _settle(self, replies: _Replies) -> None:
+    def _settle(self, replies: _Replies, committed: int) -> None:
         """After a commit: nothing of it waits any longer, and the broker may forget the messages."""
         for answer in replies.answers:
             assert self._desk is not None
             self._desk.say(answer)
-        for message in self._pending.messages:
+        pending = self._pending
+        for message in pending.messages:
             message.acknowledge()
-        self._pending = _Pending()
-        if self.store_trouble:
+        left = pending.observations[committed:]
+        self._pending = _Pending(left, states=pending.states if left else {})
+        self._retry_at = 0
+        if self.store_trouble and not left:
+            # Not before: room for one commit is not yet room for all, and people need not hear of each.
             log.info("store.recovered")
             self.store_trouble = ""
+            self._failure = None
 
-    def _keep_for_later(self, error: StoreError) -> None:
-        """The batch stays in memory and is tried with the next drain; reads go on. Who gave a command is told now."""
+    def _answer_without_database(self, error: StoreError) -> None:
+        """Who gave a command is told now; messages of the directory wait."""
         waiting: list[DirectoryMessage | Received] = []
         for message in self._pending.messages:
             answer = None
@@ -286,17 +372,65 @@ class Pipeline:
                 self._desk.say(answer)
                 message.acknowledge()
         self._pending.messages = waiting
+
+    def keep_for_later(self, error: StoreError) -> None:
+        """The database did not let something be done: what waits stays in memory, reads go on, and it is tried again.
+
+        Where something can be done about it, that is done first: room is made, a connection opened anew.
+        """
+        self._answer_without_database(error)
         if not self.store_trouble:
             log.error("store.failed", reason=str(error), waiting=len(self._pending.observations))
         self.store_trouble = str(error)
+        self._failure = error
+        self._retry_at = self._clock.monotonic_us() + RETRY_US
+        if isinstance(error, StoreDamagedError):
+            self.damaged = str(error)
+        elif not isinstance(error, StoreBusyError):
+            try:
+                self.house.make_room() if isinstance(error, StoreFullError) else self.reopen()
+            except (StoreError, OSError) as again:
+                log.debug("store.still_failing", reason=str(again))
+
+    def reopen(self) -> None:
+        """Connect anew: a disk may be writable again, or the file be another.
+
+        Raises:
+            StoreError: it cannot be opened; the old connection is kept.
+        """
+        self._store.reopen()
+        self._directory_version = -1
+        self.house.reopened()
+
+    def _restore(self) -> None:
+        """Go on with what observation had in mind; a row that cannot be read is dropped, and said."""
+        now, at = self._clock.monotonic_us(), self._clock.utc_us()
+        for row in self._store.observation_state.load():
+            try:
+                self._observer.restore([SavedState(*row)], now, at)
+            except (ValueError, KeyError, TypeError, AttributeError) as error:
+                log.error("state.unreadable", kind=row.kind, place=row.name, epc=row.epc, reason=repr(error))
+                self._pending.states[row[:3]] = SavedState(*row[:3], None)
 
 
 def _unbound(observation: Observation) -> UnboundObservation:
     return UnboundObservation(observation.epc, keys_of(observation), dump(observation), time_of(observation))
 
 
-def _state_of(bound: Bound) -> UnitState:
+def _state_of(bound: Bound, row: OutboxRow) -> UnitState:
     event = bound.event
     return UnitState(
-        bound.unit.key, event.shipment_id, event.biz_step, event.direction, event.read_point, event.event_time
+        key=bound.unit.thing,
+        shipment_id=event.shipment_id,
+        biz_step=event.biz_step,
+        direction=event.direction,
+        read_point=event.read_point,
+        event_time=event.event_time,
+        state=state_of(event.biz_step, event.verdict),
+        disposition=event.disposition,
+        biz_location=event.biz_location,
+        door=event.door,
+        verdict=event.verdict,
+        event_id=row.event_id,
+        sequence=row.sequence,
     )

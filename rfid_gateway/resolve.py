@@ -34,6 +34,8 @@ class Bound:
     event: LocationEvent
     wanting: str = ""
     """Why it is an ObjectEvent although its step asks for another type; empty where it is what was asked for."""
+    load_id: str | None = None
+    """The load that the unit's shipment belongs to."""
 
 
 class Resolver:
@@ -93,7 +95,7 @@ class Resolver:
             zone=None if passage else place.id,
             door=place.id if passage else None,
         )
-        return Bound(unit, event, form.wanting)
+        return Bound(unit, event, form.wanting, shipment.load_id)
 
     def _place(self, observation: Observation) -> Zone | Door:
         if isinstance(observation, Passage):

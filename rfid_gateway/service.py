@@ -21,13 +21,18 @@ from rfid_gateway.config import Config
 from rfid_gateway.events.times import rfc3339
 from rfid_gateway.gateway import Pipeline
 from rfid_gateway.intake import DirectoryMessage, DirectoryRefusal, Intake, Item
+from rfid_gateway.mqtt.mailbox import Notice
 from rfid_gateway.mqtt.outbox import open_outbox
-from rfid_gateway.mqtt.publisher import Publisher
+from rfid_gateway.mqtt.publisher import Publisher, PublisherState
 from rfid_gateway.mqtt.topics import Topics
 from rfid_gateway.outputs import Switch
-from rfid_gateway.state_file import write_state
+from rfid_gateway.retained import Retained
+from rfid_gateway.state_file import last_sign_of_life, write_state
+from rfid_gateway.steady_clock import SteadyClock
+from rfid_gateway.store.ballast import Ballast
 from rfid_gateway.store.connection import Store, open_store
 from rfid_gateway.store.database import StoreError
+from rfid_gateway.store.repair import Repaired, names_aside, open_repaired, set_aside
 from rfid_gateway.supervisor import ReaderSupervisor
 
 log = structlog.get_logger(__name__)
@@ -39,8 +44,13 @@ IDLE_S = 0.05
 STATUS_INTERVAL_US = 1_000_000
 TIDY_INTERVAL_US = 3_600_000_000
 READER_CLOSE_S = 3.0
+REPAIR_AGAIN_US = 10_000_000
+"""How often a damaged database is tried to be set aside while there is no room for a new one."""
+CLOCK_WRONG = "the PC's clock shows a time before 2025: set it; until then events carry the last known time, counted on"
 FAREWELL_US = 5_000_000
 """How long a clean end waits for the broker to acknowledge what is committed; what is not waits on disk."""
+STATUSES_FAREWELL_US = 2_000_000
+"""The same for retained statuses; the next start says the others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,36 +82,34 @@ class Service:
         """
         self._config = config
         self._clients = read_clients(config)
-        self._clock = clock
+        folder = Path(config.gateway.state_dir)
+        self._clock = clock = SteadyClock(clock, last_sign_of_life(folder))
         self._topics = Topics(config.mqtt.prefix, config.gateway.site, config.gateway.id)
         self._intake = Intake(config.gateway.queue_reads)
         try:
-            Path(config.gateway.state_dir).mkdir(parents=True, exist_ok=True)
+            folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise StoreError(f"{config.gateway.state_dir}: {error.strerror}") from error
-        open_store(config.database).close()
-        self._publisher = Publisher(
-            config.mqtt,
-            self._topics,
-            lambda: open_outbox(config.database),
-            clock,
-            lambda shipment, payload, done: self._intake.put(DirectoryMessage(shipment, payload, done)),
-            self._counters,
-            on_stray=lambda topic, reason: self._intake.put(DirectoryRefusal(topic, reason, clock.utc_us())),
-            on_request=self._intake.put,
-        )
+        self._repaired, self._directory_lost = _open_once(config, clock)
+        self._publisher = self._new_publisher()
         self._supervisors = {reader.id: ReaderSupervisor(reader, self._intake.put, clock) for reader in config.readers}
         # Daemons: a disk or broker that hangs in the system must not keep the program from ending.
         self._pipeline_thread = Thread(target=self._run_pipeline, name="pipeline", daemon=True)
-        self._publisher_thread = Thread(target=self._publisher.run, name="publisher", daemon=True)
         self._closing = Event()
+        self._publisher_thread = self._new_publisher_thread()
+        self._publisher_trouble: StoreError | None = None
+        """Why the publisher cannot work; written by its thread, taken by the pipeline's."""
+        self._repairing = False
         self._started_at = clock.utc_us()
         # Owned by the pipeline's thread from here on; others only look.
-        self._announcer = Announcer(config, clock, self._publisher.post, self._switch)
+        self._announcer = Announcer(config, clock, self._post, self._switch)
         self._pipeline: Pipeline | None = None
         self._backlog = 0
         self._status_at = 0
         self._tidy_at = 0
+        self._repair_at = 0
+        self._status_trouble = False
+        self._clock_told = False
 
     def start(self) -> None:
         """Start all threads, and set the process's garbage collector for a long run."""
@@ -114,7 +122,7 @@ class Service:
 
     def alive(self) -> bool:
         """Whether the threads that nothing restarts are still there."""
-        return self._pipeline_thread.is_alive() and self._publisher_thread.is_alive()
+        return self._pipeline_thread.is_alive() and (self._repairing or self._publisher_thread.is_alive())
 
     @property
     def summary(self) -> Summary:
@@ -147,14 +155,26 @@ class Service:
             desk = CommandDesk(self._config, self._clients, store, self._clock, self._surroundings())
             self._pipeline = pipeline = Pipeline(self._config, store, self._clock, desk)
             self._announcer.begin()
+            retained = Retained(store, self._topics, self._clock, self._post)
+            if self._repaired is not None:
+                self._announcer.set_aside(_set_aside_words(self._repaired))
             while not self._closing.is_set():
                 began = self._clock.monotonic_us()
+                self._steer_clock(pipeline)
                 self._drain(pipeline, self._intake.drain(IDLE_S))
-                self._keep_house(pipeline, store)
+                try:
+                    self._keep_house(pipeline, store)
+                    retained.tick(self._publisher.state)
+                    self._mind_the_database(pipeline, store)
+                except StoreError as error:
+                    pipeline.keep_for_later(error)
                 self._closing.wait(max(0, began + DRAIN_INTERVAL_US - self._clock.monotonic_us()) / 1e6)
             self._drain(pipeline, self._intake.drain(0))
             pipeline.save()
-            self._wait_for_broker(store)
+            try:
+                self._wait_for_broker(store, retained)
+            except StoreError as error:
+                pipeline.keep_for_later(error)
             self._write_status(pipeline, store, stopped=True)
 
     def _drain(self, pipeline: Pipeline, items: Sequence[Item]) -> None:
@@ -166,13 +186,15 @@ class Service:
         self._announcer.unknown(drained.unknown)
         for refusal in drained.refused:
             self._announcer.refused(refusal)
+        self._announcer.misplaced(drained.misplaced)
 
     def _surroundings(self) -> Surroundings:
         return Surroundings(
             restart_reader={reader: supervisor.restart for reader, supervisor in self._supervisors.items()},
             status=self._status_for_command,
-            outbox_refilled=self._publisher.read_again,
-            post=self._publisher.post,
+            # The publisher of now, not of the start: see `_post`.
+            outbox_refilled=lambda: self._publisher.wake(),  # noqa: PLW0108
+            post=self._post,
         )
 
     def _status_for_command(self) -> Mapping[str, object]:
@@ -192,48 +214,155 @@ class Service:
             "reader_status": self._announcer.reader_statuses(),
         }
 
+    def _post(self, notice: Notice) -> None:
+        # The publisher of now: a damaged database ends one and begins another.
+        self._publisher.post(notice)
+
     def _switch(self, switch: Switch) -> None:
         self._supervisors[switch.reader_id].set_output(switch.port, high=switch.high)
 
     def _keep_house(self, pipeline: Pipeline, store: Store) -> None:
         now = self._clock.monotonic_us()
         self._announcer.tick(self._intake.merged_reads, pipeline.store_trouble)
+        self._announcer.incomplete(pipeline.review_loads())
+        self._announcer.broker(self._publisher.state)
         if now >= self._status_at:
             self._status_at = now + STATUS_INTERVAL_US
             self._write_status(pipeline, store, stopped=False)
+            pipeline.house.look()
+            self._announcer.disk(pipeline.house.room.words, pipeline.observations_lost)
+        if pipeline.store_trouble:
+            return
+        pipeline.house.prune()
         if now >= self._tidy_at:
             self._tidy_at = now + TIDY_INTERVAL_US
             pipeline.tidy()
 
-    def _wait_for_broker(self, store: Store) -> None:
-        """Give the publisher a moment with what was committed last."""
-        until = self._clock.monotonic_us() + FAREWELL_US
+    def _steer_clock(self, pipeline: Pipeline) -> None:
+        change = self._clock.steer(passages_open=pipeline.passages_open())
+        if change is not None:
+            log.warning("clock.step", by_s=round(change.by / 1e6, 3))
+            self._announcer.clock_changed(change.words())
+        if self._clock.wrong and not self._clock_told:
+            self._clock_told = True
+            self._announcer.clock_changed(CLOCK_WRONG)
+
+    # When the database is damaged -------------------------------------------------------------------------------------
+
+    def _mind_the_database(self, pipeline: Pipeline, store: Store) -> None:
+        """Where pipeline or publisher met damage: set the database aside and go on with a new one.
+
+        Raises:
+            StoreError: that is not possible now; to be tried again.
+        """
+        trouble, self._publisher_trouble = self._publisher_trouble, None
+        if trouble is not None:
+            pipeline.keep_for_later(trouble)
+        now = self._clock.monotonic_us()
+        if not pipeline.damaged or now < self._repair_at:
+            return
+        self._repair_at = now + REPAIR_AGAIN_US
+        self._repairing = True
+        # SQLite's files must not be renamed under a connection, so the publisher ends and a new one begins.
+        self._publisher.close()
+        self._publisher_thread.join()
+        store.close()
+        try:
+            self._repaired = set_aside(self._config.database, self._clock.utc_us(), pipeline.damaged)
+            self._directory_lost = True
+            pipeline.damaged = ""
+            pipeline.reopen()
+        finally:
+            # Where there is no room for a new database yet, the broker may still get what the old one can give.
+            self._publisher = self._new_publisher()
+            self._publisher_thread = self._new_publisher_thread()
+            self._publisher_thread.start()
+            self._repairing = False
+        self._announcer.set_aside(_set_aside_words(self._repaired))
+
+    def _new_publisher(self) -> Publisher:
+        return Publisher(
+            self._config.mqtt,
+            self._topics,
+            lambda: open_outbox(self._config.database),
+            self._clock,
+            lambda shipment, payload, done: self._intake.put(DirectoryMessage(shipment, payload, done)),
+            self._counters,
+            on_stray=lambda topic, reason: self._intake.put(DirectoryRefusal(topic, reason, self._clock.utc_us())),
+            on_request=self._intake.put,
+            directory_lost=self._directory_lost,
+        )
+
+    def _new_publisher_thread(self) -> Thread:
+        return Thread(target=self._run_publisher, args=(self._publisher,), name="publisher", daemon=True)
+
+    def _run_publisher(self, publisher: Publisher) -> None:
+        """The thread `publisher`: where the database is at fault, the pipeline is told, and it goes on."""
+        while True:
+            try:
+                publisher.run()
+            except StoreError as error:
+                log.error("publisher.store_failed", reason=str(error))
+                self._publisher_trouble = error
+                if publisher.wait_closed(STATUS_INTERVAL_US / 1e6):
+                    return
+            else:
+                return
+
+    def _wait_for_broker(self, store: Store, retained: Retained) -> None:
+        """Give the publisher a moment with what was committed last, and with the statuses that follow from it."""
+        now = self._clock.monotonic_us()
+        until, statuses_until = now + FAREWELL_US, now + STATUSES_FAREWELL_US
         self._publisher.wake()
-        while self._publisher.state.connected and store.outbox.backlog() and self._clock.monotonic_us() < until:
+        while self._publisher.state.connected and now < until:
+            retained.tick(self._publisher.state)
+            if not store.outbox.backlog() and (now >= statuses_until or not store.retained.unsaid(("", ""), 1)):
+                return
             Event().wait(0.02)
+            now = self._clock.monotonic_us()
 
     def _write_status(self, pipeline: Pipeline, store: Store, *, stopped: bool) -> None:
         publisher = self._publisher.state
-        self._backlog = store.outbox.backlog()
+        unbound = unbound_dropped = events_set_aside = None
+        try:
+            self._backlog = store.outbox.backlog()
+            unbound, unbound_dropped = store.unbound.count(), store.unbound.dropped()
+            events_set_aside = store.outbox.aside_count()
+        except StoreError as error:
+            # The next drain meets it too and does what can be done; people must be able to see it meanwhile.
+            pipeline.keep_for_later(error)
         readers = self._announcer.readers.all(self._clock.monotonic_us())
         state = {
             "at": self._clock.utc_us(),
             "started": self._started_at,
             "stopped": stopped,
-            "broker": f"connected, MQTT {publisher.version}" if publisher.connected else publisher.detail,
+            "broker": _in_words(publisher),
             "database": pipeline.store_trouble or "ok",
+            "events_set_aside": events_set_aside,
+            "databases_set_aside": names_aside(self._config.database),
+            "disk": pipeline.house.room.words,
+            "disk_free_bytes": pipeline.house.room.free_bytes,
+            "database_bytes": pipeline.house.room.database_bytes,
+            "observations_lost": pipeline.observations_lost,
+            "pruned_early": pipeline.house.pruned_early,
+            "clock": CLOCK_WRONG if self._clock.wrong else "ok",
+            "clock_apart_s": round(self._clock.apart / 1e6, 3),
             **asdict(self.summary),
             "merged_reads": self._intake.merged_reads,
             "as_object": pipeline.as_object,
-            "unbound": store.unbound.count(),
-            "unbound_dropped": store.unbound.dropped(),
+            "unbound": unbound,
+            "unbound_dropped": unbound_dropped,
             "readers": {name: asdict(view) for name, view in readers.items()},
         }
         try:
             write_state(Path(self._config.gateway.state_dir), state)
         except OSError as error:
             # A full disk must not end the gateway: reads go on, and the next second tries again.
-            log.error("status.not_written", reason=error.strerror)
+            if not self._status_trouble:
+                log.error("status.not_written", reason=error.strerror)
+            self._status_trouble = True
+        else:
+            self._status_trouble = False
 
     def _counters(self) -> Mapping[str, object]:
         """What the status topic says besides; called in the publisher's thread."""
@@ -244,6 +373,39 @@ class Service:
             "readers": len(self._announcer.readers),
             "readers_online": self._announcer.readers.online,
         }
+
+
+def _open_once(config: Config, clock: Clock) -> tuple[Repaired | None, bool]:
+    """Open the database and close it, so that what is wrong is said or put right before anything starts.
+
+    Returns:
+        What was set aside, if anything; whether entries of the directory may be missing that a broker has sent before.
+    """
+    try:
+        store, repaired = open_repaired(config.database, clock.utc_us())
+    except StoreError:
+        # On a full disk SQLite cannot even open, and reports that in several ways. The pipeline restores the ballast.
+        if not Ballast(config.database.parent / "ballast", config.disk.ballast_mb << 20).release():
+            raise
+        log.error("store.ballast_released", reason="the database cannot be opened")
+        store, repaired = open_repaired(config.database, clock.utc_us())
+    directory_lost = repaired is not None or not store.directory.list(1)
+    store.close()
+    return repaired, directory_lost
+
+
+def _set_aside_words(repaired: Repaired) -> str:
+    return (
+        f"the database was damaged ({repaired.reason}) and is set aside as {repaired.aside}; a new one took over "
+        f"{repaired.rows} rows, and `sequence` goes on with a gap"
+    )
+
+
+def _in_words(publisher: PublisherState) -> str:
+    if not publisher.connected:
+        return publisher.detail
+    limits = f"; {publisher.limits}" if publisher.limits else ""
+    return f"connected to {publisher.broker}, MQTT {publisher.version}{limits}"
 
 
 def _calm_collector() -> None:

@@ -18,8 +18,11 @@ _COMMANDS = {
     "frames": "rfid_gateway.cli.frames:frames",
     "analyse": "rfid_gateway.cli.analyse:analyse",
     "shipments": "rfid_gateway.cli.shipments:shipments",
+    "loads": "rfid_gateway.cli.loads:loads",
+    "republish": "rfid_gateway.cli.loads:republish",
     "events": "rfid_gateway.cli.events:events",
     "trace": "rfid_gateway.cli.events:trace",
+    "outbox": "rfid_gateway.cli.outbox:outbox",
     "version": "rfid_gateway.cli.version:version",
 }
 

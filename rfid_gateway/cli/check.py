@@ -31,10 +31,11 @@ def check(config_file: Path, connect: bool, timeout: float) -> None:  # noqa: FB
 
 
 def _try_all(config: Config, timeout_s: float) -> bool:
-    broker = f"broker {config.mqtt.host}:{config.mqtt.port}"
-    trouble = probe(config.mqtt, timeout_s)
-    _say(broker, trouble or "connected", ok=trouble is None)
-    good = trouble is None
+    good = True
+    for broker in config.mqtt.brokers:
+        trouble = probe(broker, timeout_s)
+        _say(f"broker {broker.address}", trouble or "connected", ok=trouble is None)
+        good = good and trouble is None
     for reader in config.readers:
         ok, words = _try_reader(reader, timeout_s)
         _say(f"reader {reader.id}", words, ok=ok)

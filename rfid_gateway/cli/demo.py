@@ -43,6 +43,11 @@ class Plant(Protocol):
         """Location events that reached the order backend."""
         ...
 
+    @property
+    def shipments(self) -> int:
+        """Shipments whose status reached the order backend."""
+        ...
+
 
 PlantType = Callable[[OnEvent], AbstractContextManager[Plant]]
 """What an entry point of `rfid_gateway.demos` names."""
@@ -72,6 +77,7 @@ def demo(seconds: float, log_level: str) -> None:
         summary = service.stop()
         click.echo()
         click.secho(f"{summary.sentence()}; {plant.received} reached the order backend", bold=True)
+        click.secho(f"the order backend knows where {plant.shipments} shipments are", bold=True)
         if not plant.received:
             raise click.ClickException("no event reached the order backend")
 

@@ -43,10 +43,21 @@ def _show(state: dict[str, Any]) -> None:
     else:
         click.secho(f"not running: last sign of life {local_time(state['at'])}", fg="red", bold=True)
     click.echo(f"broker    {state['broker']}")
+    for name in ("database", "disk", "clock"):
+        if (words := state.get(name, "ok")) != "ok":
+            click.secho(f"{name:<10}{words}", fg="red", bold=True)
+    for name in state.get("databases_set_aside", ()):
+        click.secho(f"database  set aside as {name}: it was damaged; see docs/durability.md", fg="red")
+    if lost := state.get("observations_lost"):
+        click.secho(f"lost      {lost} observations, while nothing could be kept", fg="red", bold=True)
     click.echo(f"waiting   {state['backlog']} events not yet acknowledged by the broker")
+    if state.get("events_set_aside"):
+        click.secho(
+            f"set aside {state['events_set_aside']} events that the broker does not take: rfid-gateway outbox", fg="red"
+        )
     click.echo(
         f"so far    {state['reads']} tag reads, {state['events']} events, {state['published']} published, "
-        f"{state['unbound']} observations wait for their shipment"
+        f"{'?' if state['unbound'] is None else state['unbound']} observations wait for their shipment"
     )
     _show_readers(state["readers"])
 

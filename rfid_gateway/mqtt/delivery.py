@@ -9,17 +9,18 @@ from rfid_gateway.mqtt.connection import Connection
 from rfid_gateway.mqtt.outbox import Outbox
 from rfid_gateway.mqtt.reconnect import back_off_us
 from rfid_gateway.mqtt.settings import Format
+from rfid_gateway.mqtt.suspicion import Suspicion
 from rfid_gateway.mqtt.window import Window
 from rfid_gateway.mqtt.wire_format import publication
-from rfid_gateway.store.database import StoreBusyError, StoreFullError
+from rfid_gateway.store.database import StoreDamagedError, StoreError
 
 log = structlog.get_logger(__name__)
 
 READ_ROWS = 500
-COMMIT_ROWS = 200
+COMMIT_ROWS = 500
 COMMIT_AFTER_US = 20_000
 """Acknowledgements are committed when so many have come or the first is so old: a disk may need 15 ms for a commit,
-and the broker is not to wait for it. A power cut in between only sends these rows again."""
+and the events that come next are not to wait for it so often. A power cut in between only sends these rows again."""
 STALLED_US = 30_000_000
 """A broker that answers pings but acknowledges nothing for so long is left, and everything in flight sent again."""
 STORE_RETRY_US = 1_000_000
@@ -29,6 +30,11 @@ class Delivery:
     """The events' way; owned by the publisher's thread, outlives connections."""
 
     def __init__(self, outbox: Outbox, window: int, clock: Clock, payload_format: Format = "location-event") -> None:
+        """Begin with what waits.
+
+        Raises:
+            StoreError: the outbox cannot be read.
+        """
         self._outbox = outbox
         self._format = payload_format
         self._size = window
@@ -40,12 +46,19 @@ class Delivery:
         self._progress_at = 0
         self._held_until = 0
         self._refusals = 0
+        self._suspicion = Suspicion()
+        self._works = False
+        self._retries = outbox.retries()
         self._exhausted = False
         self._store_retry_at = 0
         self.published = 0
         """Rows that left the outbox."""
         self.refused = 0
         """PUBACKs with an error."""
+        self.set_aside = 0
+        """Rows that were taken out of the outbox because the broker will never take them."""
+        self.set_aside_words = ""
+        """The last one of them and the reason."""
 
     @property
     def in_flight(self) -> int:
@@ -60,15 +73,13 @@ class Delivery:
         """There may be new rows."""
         self._exhausted = False
 
-    def read_again(self) -> None:
-        """Rows that had left may be back: read the outbox from its beginning."""
-        self._window.read_again()
-
     def fill(self, connection: Connection, room: int) -> None:
         """Hand rows to the connection, in order, until so many are in flight."""
         now = self._clock.monotonic_us()
         if now < self._held_until or self._window.uncommitted >= COMMIT_ROWS:
             return
+        if self._suspicion.alone:
+            room = min(room, int(self._works))
         while self._window.in_flight < room:
             if not self._window.waiting and not self._read(now):
                 return
@@ -86,10 +97,17 @@ class Delivery:
         self._window.acknowledge(sequence)
         self._progress_at = now
         self._refusals = 0
+        self._suspicion.clear()
         return True
 
-    def refused_by_broker(self, packet_id: int, reason: str) -> bool:
+    def works(self) -> None:
+        """The broker has answered a publication that is no event, so this connection is good."""
+        self._works = True
+
+    def refused_by_broker(self, packet_id: int, reason: str, *, too_large: bool = False) -> bool:
         """Keep a row that the broker refused, and wait before the next try; False if it is not of an event.
+
+        One that is too large is set aside: the broker will never take it.
 
         Everything after it waits too: order is a promise, and what the broker refuses (quota, rights, a rule for
         payloads) is put right there. The few rows in flight behind it may overtake it; `sequence` tells.
@@ -97,7 +115,10 @@ class Delivery:
         sequence = self._packets.pop(packet_id, None)
         if sequence is None:
             return False
-        self._hold(sequence, reason)
+        if too_large:
+            self._set_aside(sequence, reason)
+        else:
+            self._hold(sequence, reason)
         return True
 
     def commit(self, *, at_once: bool) -> None:
@@ -109,7 +130,9 @@ class Delivery:
             return
         try:
             self._outbox.published(self._window.acknowledged, self._clock.utc_us())
-        except (StoreBusyError, StoreFullError) as error:
+        except StoreDamagedError:
+            raise
+        except StoreError as error:
             self._store_failed(error, now)
             return
         self.published += count
@@ -119,10 +142,18 @@ class Delivery:
         """Rows are in flight and no PUBACK has come for too long."""
         return bool(self._window.in_flight) and self._clock.monotonic_us() - self._progress_at >= STALLED_US
 
-    def connection_lost(self) -> None:
-        """What was in flight waits again."""
+    def connection_lost(self, words: str = "", *, by_broker: bool = False) -> bool:
+        """What was in flight waits again; True if one event is out of the way at which the broker always ended it."""
+        guilty = None
+        if by_broker:
+            guilty = self._suspicion.ended(self._window.sequences_in_flight, works=self._works)
+        gone = guilty is not None and self._set_aside(
+            guilty, f"the broker ends the connection each time when it is sent, alone too: {words}"
+        )
+        self._works = False
         self._window.lose()
         self._packets.clear()
+        return gone
 
     def next_due(self) -> int | None:
         """Monotonic microseconds of the next thing to do here; None if only the broker or new rows bring it."""
@@ -136,8 +167,14 @@ class Delivery:
         if self._exhausted or now < self._store_retry_at:
             return False
         try:
+            retries = self._outbox.retries()
+            if retries != self._retries:
+                self._retries = retries
+                self._window.rewind()
             rows = self._outbox.unpublished(self._window.read_up_to, READ_ROWS)
-        except (StoreBusyError, StoreFullError) as error:
+        except StoreDamagedError:
+            raise
+        except StoreError as error:
             self._store_failed(error, now)
             return False
         self._exhausted = len(rows) < READ_ROWS
@@ -152,14 +189,31 @@ class Delivery:
         try:
             packet_id = connection.publish(publication(row, self._format, replayed=outgoing.replayed))
         except ValueError as error:
-            self._hold(row.sequence, str(error))
-            return False
+            return self._set_aside(row.sequence, str(error))
         if packet_id is None:
             self._window.give_back(row.sequence)
             return False
         if not self._packets:
             self._progress_at = now
         self._packets[packet_id] = row.sequence
+        return True
+
+    def _set_aside(self, sequence: int, reason: str) -> bool:
+        """Take a row out of the way of all others; False where the store cannot do that now."""
+        now = self._clock.monotonic_us()
+        try:
+            self._outbox.set_aside(sequence, reason, self._clock.utc_us())
+        except StoreDamagedError:
+            raise
+        except StoreError as error:
+            self._window.give_back(sequence)
+            self._store_failed(error, now)
+            self._held_until = self._store_retry_at
+            return False
+        self._window.drop(sequence)
+        self.set_aside += 1
+        self.set_aside_words = f"event {sequence}: {reason}"
+        log.error("event set aside", sequence=sequence, reason=reason, again_with="rfid-gateway outbox retry")
         return True
 
     def _hold(self, sequence: int, reason: str) -> None:

@@ -2,9 +2,11 @@
 
 This is no second queue of events. An event's way is the outbox alone, on disk and in order. A notice says how things
 are *now* (a reader's state, a shipment's place): the latest of each key replaces the one before it, what waits is
-bounded by the number of things there are, and what a power cut takes is said anew by whoever knows it.
+bounded by the number of things there are, and what a power cut takes is said anew by whoever knows it: who promises
+more (`rfid_gateway.retained`) learns of the PUBACK through `answered`.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from threading import Lock
 from typing import NamedTuple
@@ -26,11 +28,19 @@ class Notice:
     number the configuration bounds."""
     correlation: bytes | None = None
     """Correlation Data of the request that this answers."""
+    answered: Callable[[bool], None] | None = None
+    """Called in the publisher's thread when the broker has answered: whether it has taken the notice. Never called for
+    a notice that another one replaces while it waits."""
 
     @property
     def subject(self) -> str:
         """What the latest-wins rule goes by."""
         return self.key or self.topic
+
+    def answer(self, *, taken: bool) -> None:
+        """Tell whoever posted it what the broker said."""
+        if self.answered is not None:
+            self.answered(taken)
 
 
 class Receipt(NamedTuple):

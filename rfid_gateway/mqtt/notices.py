@@ -32,9 +32,12 @@ class Notices:
         """The notice is with the broker."""
         self._in_flight[packet_id] = notice
 
-    def settle(self, packet_id: int) -> Notice | None:
+    def settle(self, packet_id: int, *, taken: bool = True) -> Notice | None:
         """The broker has answered: the notice with that packet identifier, None if it was none of these."""
-        return self._in_flight.pop(packet_id, None)
+        notice = self._in_flight.pop(packet_id, None)
+        if notice is not None:
+            notice.answer(taken=taken)
+        return notice
 
     def lose(self) -> None:
         """The connection is gone: what was in flight waits again unless there is news; what stands is said again."""

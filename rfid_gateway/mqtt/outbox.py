@@ -5,7 +5,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
-from rfid_gateway.store.connection import open_existing_store
+from rfid_gateway.store.connection import Store, open_existing_store
+from rfid_gateway.store.database import StoreBusyError, StoreDamagedError, StoreError, StoreFullError
 
 
 class Row(Protocol):
@@ -47,6 +48,14 @@ class Outbox(Protocol):
         """How many rows wait."""
         ...
 
+    def set_aside(self, sequence: int, reason: str, at: int) -> None:
+        """Take a row out that can never be published, and keep it with the reason; `at` is UTC in microseconds."""
+        ...
+
+    def retries(self) -> int:
+        """A number that changes when rows have come back: set aside before, or wanted again."""
+        ...
+
 
 @contextmanager
 def open_outbox(database: Path) -> Generator[Outbox]:
@@ -56,4 +65,56 @@ def open_outbox(database: Path) -> Generator[Outbox]:
         StoreError: there is no such database, or it cannot be used.
     """
     with open_existing_store(database) as store:
-        yield store.outbox
+        yield _Reopening(store)
+
+
+class _Reopening:
+    """The outbox, through a connection that is opened anew after an error that may lie in the connection itself.
+
+    One that was made while the disk was read-only stays so; on a full disk or a busy database it is as good as any.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._doubtful = False
+        self._backlog = 0
+
+    def unpublished(self, after_sequence: int, limit: int) -> Sequence[Row]:
+        with self._watched():
+            return self._store.outbox.unpublished(after_sequence, limit)
+
+    def published(self, sequences: Sequence[int], at: int) -> None:
+        with self._watched():
+            self._store.outbox.published(sequences, at)
+
+    def set_aside(self, sequence: int, reason: str, at: int) -> None:
+        with self._watched():
+            self._store.outbox.set_aside(sequence, reason, at)
+
+    def retries(self) -> int:
+        with self._watched():
+            return self._store.outbox.retries()
+
+    def backlog(self) -> int:
+        try:
+            with self._watched():
+                self._backlog = self._store.outbox.backlog()
+        except StoreDamagedError:
+            raise
+        except StoreError:
+            # A figure for people is not worth an end; whoever needs the rows themselves meets the error.
+            pass
+        return self._backlog
+
+    @contextmanager
+    def _watched(self) -> Generator[None]:
+        if self._doubtful:
+            self._store.reopen()
+            self._doubtful = False
+        try:
+            yield
+        except (StoreBusyError, StoreFullError):
+            raise
+        except StoreError:
+            self._doubtful = True
+            raise

@@ -3,7 +3,7 @@
 import select
 import time
 
-from rfid_gateway.mqtt.connection import Accepted, Connection, Ended
+from rfid_gateway.mqtt.connection import Accepted, ConnectError, Connection, Ended
 from rfid_gateway.mqtt.reconnect import Version
 from rfid_gateway.mqtt.settings import MqttSettings
 
@@ -39,7 +39,7 @@ def _attempt(settings: MqttSettings, version: Version, until: float) -> str | No
                     return None
                 if isinstance(happening, Ended):
                     return happening.words
-    except (OSError, ValueError) as error:
+    except ConnectError as error:
         return str(error)
     finally:
         connection.abort()

@@ -13,28 +13,34 @@ import selectors
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from threading import Event
 
 import structlog
 
 from rfid_gateway.clock import Clock
+from rfid_gateway.mqtt.brokers import Brokers
 from rfid_gateway.mqtt.connection import (
     Accepted,
     Acknowledged,
+    ConnectError,
     Connection,
     Ended,
     Happening,
     Inbound,
     Publication,
     Refused,
+    RetainedWanted,
     SubscriptionRefused,
 )
 from rfid_gateway.mqtt.delivery import Delivery
 from rfid_gateway.mqtt.directory_feed import DirectoryFeed, OnDirectory, OnStray
+from rfid_gateway.mqtt.homing import Homing
 from rfid_gateway.mqtt.mailbox import Mailbox, Notice
 from rfid_gateway.mqtt.notices import Notices
 from rfid_gateway.mqtt.outbox import Outbox
+from rfid_gateway.mqtt.probe import probe
 from rfid_gateway.mqtt.properties import packed
-from rfid_gateway.mqtt.reconnect import Loss, Reconnect, Version
+from rfid_gateway.mqtt.reconnect import Loss, Version
 from rfid_gateway.mqtt.requests import OnRequest, RequestFeed
 from rfid_gateway.mqtt.settings import MqttSettings
 from rfid_gateway.mqtt.topics import Topics
@@ -55,6 +61,7 @@ LOOK_US = 1_000_000
 """How often the outbox is asked without a wake-up, so that a forgotten `wake` delays an event and never holds it."""
 FAREWELL_US = 2_000_000
 """How long `close` waits for the PUBACKs of what is in flight."""
+NO_RETAIN = "the broker keeps no retained messages: nobody sees a status that was published before he subscribed"
 NOTICES_IN_FLIGHT = 4
 """Of the window: notices go first, but never keep events waiting for long."""
 
@@ -64,13 +71,23 @@ class PublisherState:
     """How the publisher is doing; a new one for each change, so any thread may look."""
 
     connected: bool = False
+    broker: str = ""
+    """Host and port of the broker that is or was connected, or tried."""
     version: Version | None = None
     detail: str = "not connected yet"
     """What is wrong; empty when all is well."""
     connections: int = 0
     """Accepted ones since the start."""
+    new_sessions: int = 0
+    """Of these, how often the broker did not know our session any more (or yet): it may have lost all it retained."""
     published: int = 0
     refused: int = 0
+    set_aside: int = 0
+    """Events that no broker like this one will ever take, since the start."""
+    set_aside_words: str = ""
+    """The last of them, and why."""
+    limits: str = ""
+    """What the broker cannot do that would be wanted; empty when it can do everything."""
 
 
 class Publisher:
@@ -87,6 +104,7 @@ class Publisher:
         *,
         on_stray: OnStray | None = None,
         on_request: OnRequest | None = None,
+        directory_lost: bool = False,
     ) -> None:
         """Make a publisher that has opened nothing but its wake-up.
 
@@ -99,6 +117,7 @@ class Publisher:
             counters: what the status topic says besides; called in the publisher's thread.
             on_stray: takes topics of the directory that name no shipment; None logs them.
             on_request: takes commands and batches of the directory; None subscribes to none.
+            directory_lost: the broker is asked for all entries of the directory, though it may have sent them before.
         """
         self._settings = settings
         self._topics = topics
@@ -111,18 +130,22 @@ class Publisher:
             DirectoryFeed(topics, on_directory, on_stray or _log_stray, self._mailbox) if on_directory else None
         )
         self._requests = RequestFeed(topics, on_request, self._mailbox) if on_request else None
-        self._from_the_start = False
+        self._retained_wanted = RetainedWanted.ALWAYS if directory_lost else RetainedWanted.IF_NEW
         self._notices = Notices()
-        self._reconnect = Reconnect(settings.protocol)
+        self._brokers = Brokers(settings)
+        self._homing = Homing(round(settings.return_after_s * 1e6), probe, self._wakeup.wake)
         self._closing = False
+        self._closed = Event()
         self._connection: Connection | None = None
         self._opened_at = 0
         self._status_at = 0
         self._look_at = 0
         self._room = 0
         self._connections = 0
+        self._new_sessions = 0
         self._state = PublisherState()
         self._detail = self._state.detail
+        self._limits = ""
 
     # For other threads -----------------------------------------------------------------------------------------------
 
@@ -135,11 +158,6 @@ class Publisher:
         """Say that events were committed."""
         self._wakeup.wake()
 
-    def read_again(self) -> None:
-        """Say that events were put into the outbox again, among those that left it."""
-        self._from_the_start = True
-        self._wakeup.wake()
-
     def post(self, notice: Notice) -> None:
         """Have a notice published as soon as there is a connection; see `Mailbox`."""
         self._mailbox.post(notice)
@@ -147,18 +165,26 @@ class Publisher:
     def close(self) -> None:
         """Make `run` say goodbye and return, within 2 s (10 s while it connects); any number of times."""
         self._closing = True
+        self._closed.set()
         self._wakeup.wake()
+
+    def wait_closed(self, timeout_s: float) -> bool:
+        """Between two calls of `run`: wait for `close`, and say whether it came."""
+        return self._closed.wait(timeout_s)
 
     # The thread ------------------------------------------------------------------------------------------------------
 
     def run(self) -> None:
-        """Publish until closed. A broker's trouble never ends it.
+        """Publish until closed. A broker's trouble never ends it, nor does a disk that is full or not writable.
+
+        May be called again after an error: it then goes on with what is under the database's name by then.
 
         Raises:
-            StoreError: the database is damaged or gone; a full disk and a busy database are waited for.
+            StoreError: the database is damaged, or cannot be opened.
         """
         with self._open_outbox() as outbox, selectors.DefaultSelector() as selector:
             delivery = Delivery(outbox, self._settings.window, self._clock, self._settings.format)
+            delivery.published, delivery.refused = self._state.published, self._state.refused
             selector.register(self._wakeup.reader, selectors.EVENT_READ)
             try:
                 while not self._closing:
@@ -170,8 +196,10 @@ class Publisher:
 
     def _turn(self, selector: selectors.BaseSelector, delivery: Delivery) -> None:
         now = self._clock.monotonic_us()
-        if self._connection is None and now >= self._reconnect.due_at:
+        if self._connection is None and self._brokers.choose(now):
             self._connect(selector)
+        elif self._homing.found(now, self._brokers.better):
+            self._go_home(selector, delivery)
         self._exchange(selector, delivery, self._sleep_us(delivery, now))
         self._keep_watch(selector, delivery)
         connection = self._connection
@@ -196,9 +224,6 @@ class Publisher:
         if self._wakeup.reader in ready:
             self._wakeup.clear()
             delivery.look_again()
-            if self._from_the_start:
-                self._from_the_start = False
-                delivery.read_again()
         self._empty_mailbox()
         if connection is not None:
             readable = connection.has_decrypted or bool(ready.get(fileno or -1, 0) & selectors.EVENT_READ)
@@ -207,14 +232,15 @@ class Publisher:
         delivery.commit(at_once=False)
 
     def _connect(self, selector: selectors.BaseSelector) -> None:
-        will = Publication(self._topics.status, _json({"state": "offline"}), retain=True)
-        client_id = self._settings.client_id_for(self._topics.site, self._topics.gateway)
-        connection = Connection(self._settings, self._reconnect.version, client_id, will)
+        settings, reconnect = self._brokers.settings, self._brokers.reconnect
+        will = Publication(self._topics.status, _json({"state": "offline"}), retain=reconnect.retains)
+        client_id = settings.client_id_for(self._topics.site, self._topics.gateway)
+        connection = Connection(settings, reconnect.version, client_id, will)
         try:
             connection.open()
-        except (OSError, ValueError) as error:
+        except ConnectError as error:
             connection.abort()
-            self._ended(Ended(Loss.UNREACHABLE, f"{self._settings.host}:{self._settings.port}: {error}"))
+            self._ended(Ended(Loss.UNREACHABLE, str(error)))
             return
         fileno = connection.fileno()
         assert fileno is not None
@@ -224,20 +250,18 @@ class Publisher:
 
     def _take_note(self, happening: Happening, selector: selectors.BaseSelector, delivery: Delivery) -> None:
         match happening:
-            case Accepted(receive_maximum):
-                self._accepted(receive_maximum)
+            case Accepted():
+                self._new_sessions += not happening.session_present
+                self._accepted(happening)
             case Ended():
                 self._drop(selector)
-                delivery.connection_lost()
+                if delivery.connection_lost(happening.words, by_broker=happening.by_broker):
+                    self._brokers.reconnect.proved()
                 self._ended(happening)
             case Acknowledged(packet_id):
-                if delivery.acknowledged(packet_id):
-                    self._reconnect.proved()
-                else:
-                    self._notices.settle(packet_id)
-            case Refused(packet_id, reason):
-                if not delivery.refused_by_broker(packet_id, reason) and (notice := self._notices.settle(packet_id)):
-                    log.warning("notice refused", topic=notice.topic, reason=reason)
+                self._acknowledged(packet_id, delivery)
+            case Refused():
+                self._refused(happening, delivery)
             case SubscriptionRefused(topic_filter, reason):
                 log.error("subscription refused", topic=topic_filter, reason=reason)
             case Inbound():
@@ -252,25 +276,51 @@ class Publisher:
             # A session from before may still hold a subscription.
             self._acknowledge(inbound.packet_id)
 
-    def _accepted(self, receive_maximum: int) -> None:
+    def _accepted(self, accepted: Accepted) -> None:
         assert self._connection is not None
         self._connections += 1
-        self._reconnect.accepted()
-        self._room = min(self._settings.window, receive_maximum)
+        self._brokers.reconnect.accepted()
+        self._homing.connected(self._clock.monotonic_us(), self._brokers.better)
+        self._room = min(self._settings.window, accepted.receive_maximum)
         self._status_at = 0
         self._detail = ""
-        log.info("connected", broker=self._settings.host, mqtt=self._connection.version)
+        self._limits = "" if accepted.retains else NO_RETAIN
+        log.info(
+            "connected",
+            broker=self._brokers.settings.address,
+            mqtt=self._connection.version,
+            receive_maximum=accepted.receive_maximum,
+            maximum_packet=accepted.maximum_packet,
+        )
+        if self._limits:
+            log.warning("broker is limited", broker=self._brokers.settings.address, limits=self._limits)
         if self._feed is not None:
-            self._connection.subscribe(self._feed.topic_filter)
+            self._connection.subscribe(self._feed.topic_filter, self._retained_wanted)
+            # What the broker has begun to send waits in our session from here on.
+            self._retained_wanted = RetainedWanted.IF_NEW
         for topic_filter in self._requests.topic_filters if self._requests is not None else ():
             self._connection.subscribe(topic_filter)
 
+    def _acknowledged(self, packet_id: int, delivery: Delivery) -> None:
+        if delivery.acknowledged(packet_id):
+            self._brokers.reconnect.proved()
+        elif self._notices.settle(packet_id):
+            delivery.works()
+
+    def _refused(self, refused: Refused, delivery: Delivery) -> None:
+        if delivery.refused_by_broker(refused.packet_id, refused.reason, too_large=refused.too_large):
+            return
+        if notice := self._notices.settle(refused.packet_id):
+            delivery.works()
+            log.warning("notice refused", topic=notice.topic, reason=refused.reason)
+
     def _ended(self, ended: Ended) -> None:
         now = self._clock.monotonic_us()
-        self._reconnect.ended(ended.loss, now, random.random())  # noqa: S311 - jitter, no secret
-        wait_s = (self._reconnect.due_at - now) / 1e6
-        log.warning("not connected", broker=self._settings.host, reason=ended.words, retry_in_s=wait_s)
-        self._detail = ended.words
+        self._brokers.ended(ended.loss, now, random.random())  # noqa: S311 - jitter, no secret
+        wait_s = max(0, self._brokers.due_at - now) / 1e6
+        address = self._brokers.settings.address
+        log.warning("not connected", broker=address, reason=ended.words, retry_in_s=wait_s)
+        self._detail = f"{address}: {ended.words}"
 
     def _drop(self, selector: selectors.BaseSelector) -> None:
         """Forget the connection, whatever its state."""
@@ -280,6 +330,7 @@ class Publisher:
         if self._connection is not None:
             self._connection.abort()
         self._connection = None
+        self._homing.ended()
         self._notices.lose()
 
     def _keep_watch(self, selector: selectors.BaseSelector, delivery: Delivery) -> None:
@@ -293,13 +344,14 @@ class Publisher:
         elif delivery.stalled():
             self._take_note(Ended(Loss.LOST, "no PUBACK for 30 s"), selector, delivery)
         elif connection.accepted and age >= PROVED_US:
-            self._reconnect.proved()
+            self._brokers.reconnect.proved()
 
     def _sleep_us(self, delivery: Delivery, now: int) -> int:
         if now >= self._look_at:
             self._look_at = now + LOOK_US
             delivery.look_again()
-        due = [self._look_at, delivery.next_due(), self._reconnect.due_at if self._connection is None else None]
+        connect_at = self._brokers.due_at if self._connection is None else None
+        due = [self._look_at, delivery.next_due(), connect_at, self._homing.due_at]
         return max(0, min(at for at in due if at is not None) - now)
 
     def _empty_mailbox(self) -> None:
@@ -321,6 +373,7 @@ class Publisher:
                 packet_id = connection.publish(_publication(notice))
             except ValueError as error:
                 log.warning("notice cannot be published", topic=notice.topic, reason=str(error))
+                notice.answer(taken=True)  # another try would change nothing
                 continue
             if packet_id is None:
                 self._notices.add(notice)
@@ -335,13 +388,23 @@ class Publisher:
         assert self._connection is not None
         status = {
             "state": "online",
+            "broker": self._brokers.settings.address,
             "mqtt": self._connection.version,
             "backlog": delivery.backlog(),
             "published": delivery.published,
             "refused": delivery.refused,
+            "set_aside": delivery.set_aside,
             "connections": self._connections,
         }
         self._notices.add(Notice(self._topics.status, _json(status | dict(self._counters())), retain=True))
+
+    def _go_home(self, selector: selectors.BaseSelector, delivery: Delivery) -> None:
+        """Leave a fallback in order, so that nothing is in flight there; the next turn connects to the better one."""
+        log.info("going back to a better broker", broker=self._brokers.settings.address)
+        self._say_goodbye(selector, delivery)
+        self._drop(selector)
+        delivery.connection_lost()
+        self._brokers.better_is_back(self._clock.monotonic_us())
 
     def _say_goodbye(self, selector: selectors.BaseSelector, delivery: Delivery) -> None:
         """Wait for what is in flight, say offline ourselves (a clean end suppresses the Last Will), disconnect."""
@@ -362,11 +425,16 @@ class Publisher:
         accepted = self._connection is not None and self._connection.accepted
         return PublisherState(
             connected=accepted,
-            version=self._reconnect.version if accepted else None,
+            broker=self._brokers.settings.address,
+            version=self._brokers.reconnect.version if accepted else None,
             detail=self._detail,
             connections=self._connections,
+            new_sessions=self._new_sessions,
             published=delivery.published,
             refused=delivery.refused,
+            set_aside=delivery.set_aside,
+            set_aside_words=delivery.set_aside_words,
+            limits=self._limits if accepted else "",
         )
 
 

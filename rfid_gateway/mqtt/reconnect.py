@@ -20,6 +20,8 @@ class Loss(Enum):
     """CONNACK refused the protocol version (0x84, or 1 in MQTT 3.1.1)."""
     NO_CONNACK = auto()
     """Closed without an answer to CONNECT, or none came in time."""
+    NO_RETAIN = auto()
+    """CONNACK refused the Last Will because it is retained (0x9A)."""
     REFUSED = auto()
     """CONNACK with any other reason: credentials, client identifier, server unavailable."""
     LOST = auto()
@@ -51,6 +53,8 @@ class Reconnect:
         self.version: Version = "3.1.1" if choice == "3.1.1" else "5"
         self.due_at = 0
         """Monotonic microseconds of the next attempt."""
+        self.retains = True
+        """Whether the Last Will may be retained: until the broker refuses that."""
         self._failures = 0
         self._settled = False
 
@@ -58,6 +62,9 @@ class Reconnect:
         """Note that a connection ended or did not come about, and plan the next one."""
         self._failures += 1
         self.due_at = now + back_off_us(self._failures, luck)
+        if loss is Loss.NO_RETAIN and self.retains:
+            self.retains = False
+            self.due_at = now
         refused = loss is Loss.WRONG_VERSION
         if self._may_switch and (refused or (loss is Loss.NO_CONNACK and not self._settled)):
             self.version = "5" if self.version == "3.1.1" else "3.1.1"

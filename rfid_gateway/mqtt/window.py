@@ -33,7 +33,7 @@ class Window:
         self._in_flight: dict[int, Row] = {}
         self._acknowledged: list[int] = []
         self._read_up_to = 0
-        self._known_up_to = 0
+        self._rewound = False
         self._sent_up_to = earlier[-1].sequence if earlier else 0
 
     @property
@@ -52,6 +52,11 @@ class Window:
         return len(self._in_flight)
 
     @property
+    def sequences_in_flight(self) -> Sequence[int]:
+        """Sequences of the rows with the broker, in the order in which they were handed over."""
+        return tuple(self._in_flight)
+
+    @property
     def acknowledged(self) -> Sequence[int]:
         """Sequences with PUBACK that are still in the outbox."""
         return tuple(self._acknowledged)
@@ -63,15 +68,17 @@ class Window:
 
     def add(self, rows: Sequence[Row]) -> None:
         """Take over rows read from the outbox after `read_up_to`."""
+        known = self._in_flight.keys() | self._acknowledged if self._rewound else ()
         for row in rows:
-            if row.sequence > self._known_up_to or not self._has(row.sequence):
-                heapq.heappush(self._waiting, (row.sequence, row))
             self._read_up_to = row.sequence
-        self._known_up_to = max(self._known_up_to, self._read_up_to)
+            if row.sequence not in known:
+                heapq.heappush(self._waiting, (row.sequence, row))
 
-    def read_again(self) -> None:
-        """Begin to read at the start of the outbox: rows that had left may stand there again."""
+    def rewind(self) -> None:
+        """Lower rows have come into the outbox: it is to be read from its beginning."""
+        self._waiting.clear()
         self._read_up_to = 0
+        self._rewound = True
 
     def take(self) -> Outgoing | None:
         """The next row, which is in flight from now; None when none waits."""
@@ -92,14 +99,14 @@ class Window:
         """The broker did not take the row: it waits again, before all later ones."""
         heapq.heappush(self._waiting, (sequence, self._in_flight.pop(sequence)))
 
+    def drop(self, sequence: int) -> None:
+        """The row has left the outbox without the broker."""
+        del self._in_flight[sequence]
+
     def lose(self) -> None:
         """The connection is gone: every row in flight waits again."""
         for sequence in tuple(self._in_flight):
             self.give_back(sequence)
-
-    def _has(self, sequence: int) -> bool:
-        in_hand = sequence in self._in_flight or sequence in self._acknowledged
-        return in_hand or any(waiting == sequence for waiting, _ in self._waiting)
 
     def committed(self) -> None:
         """What was acknowledged has left the outbox."""

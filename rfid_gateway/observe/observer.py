@@ -109,6 +109,10 @@ class Observer:
             return passages if presence is None else presence
         return min(presence, passages)
 
+    def passages_open(self) -> bool:
+        """Whether a passage is being observed at any door."""
+        return any(door.passages for door in self._doors.doors.values())
+
     def changed(self) -> list[SavedState]:
         """What changed since the last call, for the same commit as the observations made until now."""
         return self._changes.take()

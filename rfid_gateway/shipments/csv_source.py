@@ -132,6 +132,7 @@ class _Parser:
         parent = None
         if written := cells.get("parent", "").strip():
             parent = self._faults.attempt(line, "parent", lambda: fields.unit_key("unit", written))
+        first: str | None = None
         for column in given:
             key = self._faults.attempt(line, column, partial(fields.unit_key, column, cells[column]))
             if key is None:
@@ -139,7 +140,8 @@ class _Parser:
             if key in self._lines:
                 self._faults.add(line, column, f"{key} stands already on line {self._lines[key]}")
             self._lines[key] = line
-            draft.units.append(Unit(key, parent))
+            draft.units.append(Unit(key, parent, first))
+            first = first or key
 
     def _read_text(self, line: int, column: str, cell: str, draft: _Draft) -> None:
         value = self._faults.attempt(line, column, lambda: fields.text_field(column, cell))

@@ -13,6 +13,7 @@ Never the EPC URN: one SSCC has several, one for each length of the company pref
 """
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,13 @@ class Unit:
     """See the module's text."""
     parent: str | None = None
     """Key of the unit that carries it (a pallet), if known."""
+    counts_as: str | None = None
+    """The first key of the same thing where it has several (SSCC and TID of one tag); None for that first one."""
+
+    @property
+    def thing(self) -> str:
+        """The key that stands for the thing, by whichever of its keys it was found."""
+        return self.counts_as or self.key
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,3 +47,21 @@ class Shipment:
     planned_door: str | None = None
     planned_departure: str | None = None
     """RFC 3339 with offset."""
+    load: str | None = None
+    """The load as the order backend names it."""
+
+    @property
+    def departure(self) -> int | None:
+        """The planned departure as UTC in microseconds."""
+        if self.planned_departure is None:
+            return None
+        return round(datetime.fromisoformat(self.planned_departure).timestamp()) * 1_000_000
+
+    @property
+    def load_id(self) -> str | None:
+        """What one truck takes: `load` where it is given, else `dock-1@2026-11-23T17:30:00Z` (UTC), else None."""
+        if self.load or self.planned_door is None or self.planned_departure is None:
+            return self.load
+        return (
+            f"{self.planned_door}@{datetime.fromisoformat(self.planned_departure).astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+        )

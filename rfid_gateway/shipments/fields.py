@@ -2,11 +2,19 @@
 
 import re
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import UTC, datetime
 
 from rfid_gateway.epc.keys import parse_unit_key
 
-TEXT_FIELDS = ("customer_reference", "despatch_advice", "carrier", "destination", "planned_door", "planned_departure")
+TEXT_FIELDS = (
+    "customer_reference",
+    "despatch_advice",
+    "carrier",
+    "destination",
+    "planned_door",
+    "planned_departure",
+    "load",
+)
 
 _KEYS = {
     "sscc": ("", "(00)"),
@@ -67,9 +75,10 @@ def planned_departure(value: str) -> str:
     expected = f"{value!r} is no time with an offset; expected one such as 2026-11-23T18:30:00+01:00"
     try:
         moment = datetime.fromisoformat(value)
-    except ValueError:
+        in_utc = moment.tzinfo is not None and moment.astimezone(UTC)
+    except (ValueError, OverflowError):  # an offset may lead out of the years 1 to 9999
         raise ValueError(expected) from None
-    if moment.tzinfo is None or "T" not in value:
+    if not in_utc or "T" not in value:
         raise ValueError(expected)
     return value
 

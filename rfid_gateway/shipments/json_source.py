@@ -151,11 +151,13 @@ class EntryReader:
         parent = None
         if value.get("parent") is not None:
             parent = self._attempt(f"{place}.parent", partial(fields.unit_key, "unit", value["parent"]))
+        first: str | None = None
         for field in given:
             key = self._attempt(f"{place}.{field}", partial(fields.unit_key, field, value[field]))
             if key is not None:
                 self._note(key, f"{place}.{field}")
-                yield Unit(key, parent)
+                yield Unit(key, parent, first)
+                first = first or key
 
     def _note(self, key: str, place: str) -> None:
         if key in self._places:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
 from rfid_gateway.shipments.directory import Shipment, Unit
-from rfid_gateway.store import meta
+from rfid_gateway.store import loads, meta, retained
 from rfid_gateway.store.database import Database, Value
 
 CACHED_LOOK_UPS = 16_384
@@ -48,15 +48,18 @@ class Directory:
             known = self._database.row("SELECT 1 FROM shipments WHERE shipment_id = ?", (shipment_id,))
             if known:
                 self._write_units(shipment_id, (unit,))
+                self._touch(shipment_id)
                 self._changed()
         return known is not None
 
     def unbind(self, key: str) -> bool:
         """Take a unit out of its shipment; False if it is in none."""
         with self._database.transaction():
-            unbound = self._database.change("DELETE FROM units WHERE key = ?", (key,)) > 0
+            row = self._database.row("DELETE FROM units WHERE key = ? RETURNING shipment_id", (key,))
+            if row:
+                self._touch(str(row[0]))
             self._changed()
-        return unbound
+        return row is not None
 
     def find(self, keys: Sequence[str]) -> tuple[Shipment, Unit] | None:
         """Return the unit of the first key that is known, and its shipment without the list of units."""
@@ -67,10 +70,19 @@ class Directory:
         """Return an entry with its units in order of their keys."""
         row = self._database.row(
             """SELECT shipment_id, orders, customer_reference, despatch_advice, carrier, destination, planned_door,
-                      planned_departure FROM shipments WHERE shipment_id = ?""",
+                      planned_departure, load FROM shipments WHERE shipment_id = ?""",
             (shipment_id,),
         )
         return self._complete(row) if row else None
+
+    def entry(self, shipment_id: str) -> Shipment | None:
+        """Return an entry without its units, of which there may be thousands."""
+        row = self._database.row(
+            """SELECT shipment_id, orders, customer_reference, despatch_advice, carrier, destination, planned_door,
+                      planned_departure, load FROM shipments WHERE shipment_id = ?""",
+            (shipment_id,),
+        )
+        return _shipment(row, ()) if row else None
 
     def list(self, limit: int, after_shipment_id: str = "", planned_door: str | None = None) -> tuple[Shipment, ...]:
         """Return entries in order of their ids, from the one after the given id on: a page, with units.
@@ -81,14 +93,14 @@ class Directory:
         if planned_door is None:
             rows = self._database.rows(
                 """SELECT shipment_id, orders, customer_reference, despatch_advice, carrier, destination,
-                          planned_door, planned_departure
+                          planned_door, planned_departure, load
                    FROM shipments WHERE shipment_id > ? ORDER BY shipment_id LIMIT ?""",
                 (after_shipment_id, limit),
             )
         else:
             rows = self._database.rows(
                 """SELECT shipment_id, orders, customer_reference, despatch_advice, carrier, destination,
-                          planned_door, planned_departure
+                          planned_door, planned_departure, load
                    FROM shipments WHERE planned_door = ? AND shipment_id > ? ORDER BY shipment_id LIMIT ?""",
                 (planned_door, after_shipment_id, limit),
             )
@@ -115,13 +127,14 @@ class Directory:
     def _write(self, shipment: Shipment) -> None:
         self._database.change(
             """INSERT INTO shipments (shipment_id, orders, customer_reference, despatch_advice, carrier, destination,
-                                      planned_door, planned_departure)
-               VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+                                      planned_door, planned_departure, load, load_id)
+               VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
                ON CONFLICT (shipment_id) DO UPDATE SET
                  orders = excluded.orders, customer_reference = excluded.customer_reference,
                  despatch_advice = excluded.despatch_advice, carrier = excluded.carrier,
                  destination = excluded.destination, planned_door = excluded.planned_door,
-                 planned_departure = excluded.planned_departure""",
+                 planned_departure = excluded.planned_departure, load = excluded.load,
+                 load_id = excluded.load_id""",
             (
                 shipment.shipment_id,
                 json.dumps(shipment.orders, ensure_ascii=False),
@@ -131,17 +144,28 @@ class Directory:
                 shipment.destination,
                 shipment.planned_door,
                 shipment.planned_departure,
+                shipment.load,
+                shipment.load_id,
             ),
         )
         self._database.change("DELETE FROM units WHERE shipment_id = ?", (shipment.shipment_id,))
         self._write_units(shipment.shipment_id, shipment.units)
+        retained.touch_shipment(self._database, shipment.shipment_id)
+        if shipment.load_id is not None:
+            loads.announce(self._database, shipment.load_id, shipment.planned_door, shipment.departure)
 
     def _write_units(self, shipment_id: str, units: tuple[Unit, ...]) -> None:
         self._database.change_many(
-            """INSERT INTO units (key, shipment_id, parent) VALUES (?, ?, ?)
-               ON CONFLICT (key) DO UPDATE SET shipment_id = excluded.shipment_id, parent = excluded.parent""",
-            ((unit.key, shipment_id, unit.parent) for unit in units),
+            """INSERT INTO units (key, shipment_id, parent, counts_as) VALUES (?, ?, ?, ?)
+               ON CONFLICT (key) DO UPDATE SET
+                 shipment_id = excluded.shipment_id, parent = excluded.parent, counts_as = excluded.counts_as""",
+            ((unit.key, shipment_id, unit.parent, unit.counts_as) for unit in units),
         )
+
+    def _touch(self, shipment_id: str) -> None:
+        """Units of a shipment came or went: its status and its load look different now."""
+        retained.touch_shipment(self._database, shipment_id)
+        loads.touch_load_of(self._database, shipment_id)
 
     def _changed(self) -> None:
         meta.add(self._database, "directory_version", 1)
@@ -162,17 +186,19 @@ class Directory:
         for key in keys:
             row = self._database.row(
                 """SELECT shipment_id, orders, customer_reference, despatch_advice, carrier, destination,
-                          planned_door, planned_departure, parent
+                          planned_door, planned_departure, load, parent, counts_as
                    FROM units CROSS JOIN shipments USING (shipment_id) WHERE key = ?""",
                 (key,),
             )
             if row:
-                return _shipment(row[:-1], ()), Unit(key, _text(row[-1]))
+                return _shipment(row[:-2], ()), Unit(key, _text(row[-2]), _text(row[-1]))
         return None
 
     def _complete(self, row: tuple[Value, ...]) -> Shipment:
-        units = self._database.rows("SELECT key, parent FROM units WHERE shipment_id = ? ORDER BY key", row[:1])
-        return _shipment(row, tuple(Unit(str(key), _text(parent)) for key, parent in units))
+        units = self._database.rows(
+            "SELECT key, parent, counts_as FROM units WHERE shipment_id = ? ORDER BY key", row[:1]
+        )
+        return _shipment(row, tuple(Unit(str(key), _text(parent), _text(first)) for key, parent, first in units))
 
 
 def _shipment(row: tuple[Value, ...], units: tuple[Unit, ...]) -> Shipment:

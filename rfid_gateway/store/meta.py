@@ -2,16 +2,30 @@
 
 from typing import Literal
 
-from rfid_gateway.store.database import Database
+from rfid_gateway.store.database import Database, StoreDamagedError
 
-Name = Literal["next_sequence", "backlog", "directory_version", "unbound", "unbound_dropped"]
+Name = Literal[
+    "next_sequence",
+    "backlog",
+    "directory_version",
+    "unbound",
+    "unbound_dropped",
+    "set_aside",
+    "retries",
+    "retained_generation",
+]
 
 
 def read(database: Database, name: Name) -> int:
-    """Return the counter as committed, or as written so far inside a transaction."""
+    """Return the counter as committed, or as written so far inside a transaction.
+
+    Raises:
+        StoreDamagedError: it is not there.
+    """
     row = database.row("SELECT value FROM meta WHERE name = ?", (name,))
-    assert row is not None, f"the first migration writes {name}"
-    assert isinstance(row[0], int)
+    # The first migration writes every counter, and never anything but a number.
+    if row is None or not isinstance(row[0], int):
+        raise StoreDamagedError(f"{database.path}: is damaged (the counter {name!r} is not there)")
     return row[0]
 
 

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from rfid_gateway.store import meta
 from rfid_gateway.store.database import Database
+from rfid_gateway.store.sequence_mark import SequenceMark
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +42,26 @@ class OutboxRow(NamedTuple):
     """It was published before and is wanted again."""
 
 
+class SetAside(NamedTuple):
+    """A committed event that the broker will never take as it is."""
+
+    sequence: int
+    event_id: str
+    event_time: int
+    """UTC, microseconds."""
+    shipment_id: str
+    topic: str
+    at: int
+    """When it was set aside: UTC, microseconds."""
+    reason: str
+
+
 class Outbox:
     """Events from their commit to their PUBACK. Shares its connection's owner."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, mark: SequenceMark) -> None:
         self._database = database
+        self._mark = mark
 
     def append(self, events: Iterable[OutboxEvent]) -> tuple[OutboxRow, ...]:
         """Commit events with the next sequences, without gaps, and return those that were new.
@@ -62,6 +78,7 @@ class Outbox:
                 if self._insert(event, sequence, payload):
                     rows.append(OutboxRow(sequence, event.event_id, event.event_time, event.topic, payload))
             if rows:
+                self._mark.cover(first + len(rows))
                 self._database.change_many(
                     "INSERT INTO outbox (sequence) VALUES (?)", ((row.sequence,) for row in rows)
                 )
@@ -133,6 +150,7 @@ class Outbox:
                 (first, last),
             )
             meta.add(self._database, "backlog", count)
+            meta.add(self._database, "retries", 1)
         return count
 
     def waiting_between(self, first: int, last: int) -> int:
@@ -141,6 +159,57 @@ class Outbox:
         assert row is not None
         assert isinstance(row[0], int)
         return row[0]
+
+    def set_aside(self, sequence: int, reason: str, at: int) -> None:
+        """Take an event out of the outbox that the broker will never take, and keep it with the reason, in one commit.
+
+        `at` is UTC in microseconds. An event that has left already is passed over.
+        """
+        with self._database.transaction():
+            if self._database.change("DELETE FROM outbox WHERE sequence = ?", (sequence,)):
+                self._database.change(
+                    "INSERT INTO set_aside (sequence, at, reason) VALUES (?, ?, ?)", (sequence, at, reason)
+                )
+                meta.add(self._database, "backlog", -1)
+                meta.add(self._database, "set_aside", 1)
+
+    def retry(self, sequences: Sequence[int] | None = None) -> int:
+        """Put events back into the outbox that were set aside, all or the given ones; returns how many, in one commit.
+
+        A sequence that is not set aside is passed over.
+        """
+        with self._database.transaction():
+            if sequences is None:
+                rows = self._database.rows("SELECT sequence FROM set_aside")
+            else:
+                rows = [(sequence,) for sequence in sequences]
+            back = self._database.change_many(
+                "INSERT INTO outbox (sequence) SELECT sequence FROM set_aside WHERE sequence = ?", rows
+            )
+            self._database.change_many("DELETE FROM set_aside WHERE sequence = ?", rows)
+            if back:
+                meta.add(self._database, "backlog", back)
+                meta.add(self._database, "set_aside", -back)
+                meta.add(self._database, "retries", 1)
+        return max(0, back)
+
+    def retries(self) -> int:
+        """How often something was put back: what was read from the outbox before has gaps now."""
+        return meta.read(self._database, "retries")
+
+    def aside(self, after_sequence: int, limit: int) -> list[SetAside]:
+        """At most `limit` events that were set aside, with a higher sequence than the given one, in order."""
+        rows = self._database.rows(
+            """SELECT sequence, event_id, event_time, shipment_id, topic, set_aside.at, reason
+               FROM set_aside CROSS JOIN events USING (sequence)
+               WHERE set_aside.sequence > ? ORDER BY set_aside.sequence LIMIT ?""",
+            (after_sequence, limit),
+        )
+        return [SetAside._make(row) for row in rows]
+
+    def aside_count(self) -> int:
+        """How many events are set aside."""
+        return meta.read(self._database, "set_aside")
 
     def backlog(self) -> int:
         """How many events wait; counted as they come and go, so it is quick with millions."""
@@ -154,3 +223,7 @@ class Outbox:
     def next_sequence(self) -> int:
         """The sequence that the next new event gets; certain only inside a transaction."""
         return meta.read(self._database, "next_sequence")
+
+    def go_on_from(self, sequence: int) -> None:
+        """Have the next event take that sequence at least: a new database does not begin again where an old one was."""
+        self._database.change("UPDATE meta SET value = max(value, ?) WHERE name = 'next_sequence'", (sequence,))

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import sqlite_utils
 
+from rfid_gateway.store.backup import back_up
 from rfid_gateway.store.database import Database, StoreError
 
 
@@ -86,6 +87,70 @@ _OBSERVATION = (
     "CREATE INDEX unit_states_by_time ON unit_states (event_time)",
 )
 
+_RETAINED = (
+    # said_in: the generation in which the broker has acknowledged this version, 0 while it has not.
+    """CREATE TABLE retained (
+         kind TEXT NOT NULL, name TEXT NOT NULL, version INTEGER NOT NULL, said_in INTEGER NOT NULL,
+         PRIMARY KEY (kind, name)
+       ) STRICT, WITHOUT ROWID""",
+    "CREATE INDEX retained_by_said ON retained (said_in, kind, name)",
+    "INSERT INTO meta (name, value) VALUES ('retained_generation', 1)",
+    "ALTER TABLE units ADD COLUMN counts_as TEXT",
+    "ALTER TABLE unit_states ADD COLUMN state TEXT",
+    "ALTER TABLE unit_states ADD COLUMN disposition TEXT",
+    "ALTER TABLE unit_states ADD COLUMN biz_location TEXT",
+    "ALTER TABLE unit_states ADD COLUMN door TEXT",
+    "ALTER TABLE unit_states ADD COLUMN verdict TEXT",
+    "ALTER TABLE unit_states ADD COLUMN event_id TEXT",
+    "ALTER TABLE unit_states ADD COLUMN sequence INTEGER",
+)
+
+_LOADS = (
+    "ALTER TABLE shipments ADD COLUMN load TEXT",
+    # What `Shipment.load_id` says, so that the shipments of a load are found.
+    "ALTER TABLE shipments ADD COLUMN load_id TEXT",
+    "CREATE INDEX shipments_by_load ON shipments (load_id) WHERE load_id IS NOT NULL",
+    """CREATE TABLE loads (
+         load_id TEXT PRIMARY KEY, door TEXT, departure INTEGER, state TEXT NOT NULL DEFAULT 'open',
+         complete_at INTEGER, closed_at INTEGER, closed_by TEXT, stale INTEGER NOT NULL DEFAULT 1
+       ) STRICT, WITHOUT ROWID""",
+    "CREATE INDEX loads_to_review ON loads (stale) WHERE stale = 1",
+    "CREATE INDEX loads_open_at_door ON loads (door, departure) WHERE closed_at IS NULL",
+    "CREATE INDEX loads_complete_at_door ON loads (door, departure) WHERE closed_by = 'complete'",
+    "CREATE INDEX loads_by_departure ON loads (departure) WHERE closed_at IS NULL",
+    "CREATE INDEX loads_by_completion ON loads (complete_at) WHERE closed_at IS NULL AND complete_at IS NOT NULL",
+    # One row for each unit and load that it went out with; load_id is empty where no load stood at the door.
+    """CREATE TABLE load_units (
+         load_id TEXT NOT NULL, unit TEXT NOT NULL,
+         shipment_id TEXT NOT NULL REFERENCES shipments (shipment_id) ON DELETE CASCADE,
+         direction TEXT NOT NULL, event_time INTEGER NOT NULL, PRIMARY KEY (load_id, unit)
+       ) STRICT, WITHOUT ROWID""",
+    "CREATE INDEX load_units_by_unit ON load_units (unit)",
+    "CREATE INDEX load_units_by_shipment ON load_units (shipment_id)",
+    """UPDATE shipments SET load_id = planned_door || '@' || strftime('%Y-%m-%dT%H:%M:%SZ', planned_departure)
+       WHERE planned_door IS NOT NULL""",
+    """INSERT INTO loads (load_id, door, departure)
+       SELECT load_id, min(planned_door), min(CAST(strftime('%s', planned_departure) AS INTEGER)) * 1000000
+       FROM shipments WHERE load_id IS NOT NULL GROUP BY load_id""",
+    # What is left behind when the directory changes; what comes new is told by whoever writes it.
+    """CREATE TRIGGER unit_leaves AFTER UPDATE OF shipment_id ON units WHEN OLD.shipment_id <> NEW.shipment_id BEGIN
+         UPDATE retained SET version = version + 1, said_in = 0 WHERE kind = 'shipment' AND name = OLD.shipment_id;
+         UPDATE loads SET stale = 1
+         WHERE load_id = (SELECT load_id FROM shipments WHERE shipment_id = OLD.shipment_id);
+       END""",
+    """CREATE TRIGGER shipment_leaves AFTER UPDATE OF load_id ON shipments WHEN OLD.load_id IS NOT NEW.load_id BEGIN
+         UPDATE loads SET stale = 1 WHERE load_id = OLD.load_id;
+         -- The same door: a departure was put off, and what is on the truck stays on it.
+         UPDATE OR IGNORE load_units SET load_id = NEW.load_id
+         WHERE shipment_id = NEW.shipment_id AND load_id = OLD.load_id
+           AND OLD.planned_door IS NEW.planned_door AND NEW.load_id IS NOT NULL;
+       END""",
+    """CREATE TRIGGER shipment_goes AFTER DELETE ON shipments BEGIN
+         UPDATE retained SET version = version + 1, said_in = 0 WHERE kind = 'shipment' AND name = OLD.shipment_id;
+         UPDATE loads SET stale = 1 WHERE load_id = OLD.load_id;
+       END""",
+)
+
 
 _COMMANDS = (
     "ALTER TABLE outbox ADD COLUMN again INTEGER NOT NULL DEFAULT 0",
@@ -96,17 +161,43 @@ _COMMANDS = (
 )
 
 
-STEPS = {"initial": (*_META, *_OUTBOX, *_DIRECTORY, *_OBSERVATION), "commands": _COMMANDS}
+_SET_ASIDE = (
+    """CREATE TABLE set_aside (
+         sequence INTEGER PRIMARY KEY REFERENCES events (sequence), at INTEGER NOT NULL, reason TEXT NOT NULL
+       ) STRICT""",
+    "INSERT INTO meta (name, value) VALUES ('set_aside', 0), ('retries', 0)",
+)
+
+
+STEPS = {
+    "initial": (*_META, *_OUTBOX, *_DIRECTORY, *_OBSERVATION),
+    "commands": _COMMANDS,
+    "retained_status_and_loads": (*_RETAINED, *_LOADS),
+    "set_aside": _SET_ASIDE,
+}
 """Name of each schema change and its statements, in order. What was released is never edited: add a step."""
 
 
-def migrate(database: Database) -> None:
-    """Bring the tables to this version's schema; raise NewerSchemaError where they are ahead of it."""
-    if not _pending(database):
-        return
+def migrate(database: Database) -> bool:
+    """Bring the tables to this version's schema, after a backup of what there is; return whether there was nothing.
+
+    All changes are one transaction: whatever ends the program in between leaves the old schema, and the next start
+    repeats them.
+
+    Raises:
+        NewerSchemaError: the tables are ahead of this version; nothing is touched.
+        StoreFullError: there is no room for the backup; nothing is touched.
+    """
+    pending = _pending(database)
+    if not pending:
+        return False
+    new = len(pending) == len(STEPS)
+    if not new:
+        back_up(database, pending[0])
     # Two processes may open a new file at once: the second finds nothing pending once it has the lock.
     with database.transaction(), database.errors_in_words():
         _migrations().apply(_view(database))
+    return new
 
 
 def require_current(database: Database) -> None:

@@ -1,4 +1,4 @@
-"""The last step and direction of each unit: what a verdict such as "returned" is made from."""
+"""The last event of each unit: what a verdict such as "returned" and a shipment's status are made from."""
 
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -7,10 +7,10 @@ from rfid_gateway.store.database import Database
 
 
 class UnitState(NamedTuple):
-    """The last location event of a unit, as far as verdicts need it."""
+    """The last location event of a unit, as far as verdicts and a shipment's status need it."""
 
     key: str
-    """Key of the directory."""
+    """Key of the directory: `Unit.thing`."""
     shipment_id: str
     biz_step: str | None
     """CBV bare word."""
@@ -18,6 +18,23 @@ class UnitState(NamedTuple):
     read_point: str
     event_time: int
     """UTC, microseconds."""
+    state: str | None = None
+    """How far the unit is, in the words of `shipments.progress`; an event that claims no step leaves it as it was."""
+    disposition: str | None = None
+    biz_location: str | None = None
+    door: str | None = None
+    verdict: str | None = None
+    event_id: str | None = None
+    sequence: int | None = None
+
+
+_COLUMNS = ", ".join(UnitState._fields)
+_SET = ", ".join(f"{name} = excluded.{name}" for name in UnitState._fields if name not in ("key", "state"))
+_UPSERT = f"""INSERT INTO unit_states ({_COLUMNS}) VALUES ({", ".join("?" * len(UnitState._fields))})
+    ON CONFLICT (key) DO UPDATE SET {_SET},
+      state = CASE WHEN excluded.shipment_id = unit_states.shipment_id
+              THEN coalesce(excluded.state, unit_states.state) ELSE excluded.state END
+    WHERE excluded.event_time >= unit_states.event_time"""  # noqa: S608 -- fixed text
 
 
 class UnitStates:
@@ -28,11 +45,20 @@ class UnitStates:
 
     def unit_state(self, key: str) -> UnitState | None:
         """Return the latest state that was set, or None for a unit that was never seen."""
-        row = self._database.row(
-            "SELECT key, shipment_id, biz_step, direction, read_point, event_time FROM unit_states WHERE key = ?",
-            (key,),
-        )
+        row = self._database.row(f"SELECT {_COLUMNS} FROM unit_states WHERE key = ?", (key,))  # noqa: S608 -- fixed text
         return UnitState._make(row) if row else None
+
+    def of_shipment(self, shipment_id: str) -> list[UnitState | None]:
+        """One item for each unit of a shipment: its state, None where it was never seen under this shipment."""
+        columns = ", ".join(f"unit_states.{name}" for name in UnitState._fields)
+        rows = self._database.rows(
+            f"""SELECT DISTINCT coalesce(units.counts_as, units.key) AS thing, {columns}
+                FROM units LEFT JOIN unit_states
+                  ON unit_states.key = coalesce(units.counts_as, units.key) AND unit_states.shipment_id = ?1
+                WHERE units.shipment_id = ?1""",  # noqa: S608 -- fixed text
+            (shipment_id,),
+        )
+        return [UnitState._make(state) if state[0] is not None else None for _, *state in rows]
 
     def set_unit_states(self, states: Iterable[UnitState]) -> None:
         """Write states; belongs into the transaction of their events.
@@ -40,16 +66,7 @@ class UnitStates:
         A state older than the one that is there is passed over: an event that was bound late tells of the past.
         """
         with self._database.transaction():
-            self._database.change_many(
-                """INSERT INTO unit_states (key, shipment_id, biz_step, direction, read_point, event_time)
-                   VALUES (?, ?, ?, ?, ?, ?)
-                   ON CONFLICT (key) DO UPDATE SET
-                     shipment_id = excluded.shipment_id, biz_step = excluded.biz_step,
-                     direction = excluded.direction, read_point = excluded.read_point,
-                     event_time = excluded.event_time
-                   WHERE excluded.event_time >= unit_states.event_time""",
-                states,
-            )
+            self._database.change_many(_UPSERT, states)
 
     def put_back(self, keys: Iterable[str], event_time: int, earlier: UnitState | None) -> None:
         """Undo the state that an event of that time (UTC, microseconds) set, where it is still the last one.

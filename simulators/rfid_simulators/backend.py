@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import Any, Self
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from paho.mqtt.client import Client, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
@@ -45,6 +45,7 @@ class _Ledger:
 
     counts: dict[str, GatewayCount] = field(default_factory=dict)
     seen: set[str] = field(default_factory=set)
+    statuses: dict[str, Event] = field(default_factory=dict)
     rejected: int = 0
 
     def enter(self, gateway: str, event: Event) -> bool:
@@ -99,6 +100,11 @@ class OrderBackend:
         """Payloads that were no location event."""
         return self._ledger.rejected
 
+    @property
+    def statuses(self) -> Mapping[str, Event]:
+        """The latest status of each shipment, as a shop would show it."""
+        return dict(self._ledger.statuses)
+
     def announce(self, shipment: Mapping[str, Any] | None, shipment_id: str) -> None:
         """Announce a shipment to all gateways of the site, or with None delete it; waits for the broker's PUBACK."""
         payload = b"" if shipment is None else json.dumps(shipment, ensure_ascii=False).encode()
@@ -121,15 +127,21 @@ class OrderBackend:
         self._client.loop_stop()
 
     def _on_connect(self, client: Client, *_: Any) -> None:
-        client.subscribe(f"{self._root}+/events/+", qos=1)
+        client.subscribe([(f"{self._root}+/events/+", 1), (f"{self._root}+/shipments/+/status", 1)])
 
     def _on_subscribe(self, *_: Any) -> None:
         self._subscribed.set()
 
     def _on_message(self, _client: Client, _userdata: Any, message: MQTTMessage) -> None:
-        gateway = message.topic.removeprefix(self._root).partition("/")[0]
+        gateway, _, rest = message.topic.removeprefix(self._root).partition("/")
+        if not message.payload:
+            self._ledger.statuses.pop(unquote(rest.split("/")[1]), None)
+            return
         try:
             event = json.loads(message.payload)
+            if rest.startswith("shipments/"):
+                self._ledger.statuses[event["shipment_id"]] = event
+                return
             new = self._ledger.enter(gateway, event)
         except (ValueError, TypeError, KeyError):
             self._ledger.rejected += 1

@@ -173,6 +173,11 @@ class Warehouse:
         """Location events that reached the order backend, doubles not counted."""
         return sum(counted.received for counted in self._backend.counts.values())
 
+    @property
+    def shipments(self) -> int:
+        """Shipments of which the order backend knows where they are."""
+        return len(self._backend.statuses)
+
     def _announce(self) -> None:
         """Announce shipments, a few ahead of their goods, until the warehouse closes."""
         ahead = BEFORE // UNITS_PER_SHIPMENT + AHEAD

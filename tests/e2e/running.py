@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from rfid_simulators.world.sighting import Radio, Sighting
-from tests.servers import Mosquitto, eventually
+from tests.servers import Mosquitto, eventually, free_port
 
 PROGRAM = Path(sys.executable).parent / "rfid-gateway"
 
@@ -61,7 +61,9 @@ class RunningGateway:
             (state,) = self.ask("status")
         except AssertionError:
             return False
-        return "connected" in state["broker"] and all(state["readers"][name]["state"] == "online" for name in readers)
+        return "connected to" in state["broker"] and all(
+            state["readers"][name]["state"] == "online" for name in readers
+        )
 
 
 @contextmanager
@@ -95,3 +97,29 @@ def command(*words: str | Path, **environment: str) -> subprocess.CompletedProce
 
 def mqtt_table(broker: Mosquitto) -> str:
     return f'[mqtt]\nhost = "{broker.host}"\nport = {broker.port}\n'
+
+
+def site(folder: Path, broker: Mosquitto, password_file: str | None = None) -> Path:
+    """Configuration of a gateway with one reader that is not there."""
+    user = f'username = "gateway"\npassword_file = "{password_file}"\n' if password_file else ""
+    file = folder / "gateway.toml"
+    file.write_text(
+        f"""\
+[gateway]
+site = "hamburg"
+id = "gate-1"
+state_dir = "{folder}/state"
+{mqtt_table(broker)}{user}[[readers]]
+id = "dock-1"
+driver = "llrp"
+host = "127.0.0.1"
+port = {free_port()}
+[[zones]]
+id = "storage"
+antennas = ["dock-1"]
+read_point = "urn:epc:id:sgln:4012345.00010.store-1"
+[zones.arrived]
+biz_step = "storing"
+"""
+    )
+    return file

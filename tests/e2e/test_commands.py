@@ -13,6 +13,7 @@ from rfid_gateway.reads import ReaderState, ReaderStatus, TagRead, TagReport
 from rfid_gateway.shipments.directory import Shipment, Unit
 from rfid_gateway.state_file import write_state
 from rfid_gateway.store.connection import open_store
+from rfid_gateway.store.loads import LoadUnit
 from rfid_gateway.store.outbox import OutboxEvent
 from tests.e2e.running import PROGRAM, command
 from tests.servers import free_port
@@ -214,6 +215,52 @@ def test_an_option_before_the_subcommand_is_not_passed_over(history: Path) -> No
     done = command("events", "--config", history, "withdraw", "2", "--reason", "did_not_occur")
     assert done.returncode == 2
     assert "options stand behind 'withdraw'" in done.stderr
+
+
+@pytest.fixture
+def truck(configuration: Path) -> Path:
+    """The configuration of a gateway with a load of three units: one out, one out with another load, one not seen."""
+    folder = configuration.parent / "state"
+    folder.mkdir()
+    with open_store(folder / "gateway.db") as store:
+        store.directory.upsert(
+            Shipment(f"S-{number}", (Unit(f"epc:{number}"),), load=load)
+            for number, load in ((1, "T-1"), (2, "T-1"), (3, "T-1"), (4, "T-2"))
+        )
+        for number, load in ((1, "T-1"), (2, "T-2"), (4, "T-1")):
+            store.loads.passed(LoadUnit(load, f"epc:{number}", f"S-{number}", "out", 5))
+    return configuration
+
+
+def test_loads_are_listed_and_one_is_shown_with_each_unit_that_is_not_where_it_should_be(truck: Path) -> None:
+    for words in (("loads",), ("loads", "show"), ("loads", "T-1")):
+        row = rows(*words, "--config", truck)[0]
+        counts = ("expected", "seen", "outstanding", "missing", "wrong_door", "misrouted")
+        assert [row[name] for name in counts] == [3, 1, 1, 0, 1, 1]
+    table = command("loads", "--config", truck).stdout.splitlines()
+    assert table[0].split()[:3] == ["load", "state", "door"]
+    assert len(table) == 3
+    shown = command("loads", "--config", truck, "T-1").stdout
+    lines = [line.split(maxsplit=2) for line in shown.splitlines() if line.startswith("epc:")]
+    assert [(unit, shipment) for unit, shipment, _ in lines] == [("epc:3", "S-3"), ("epc:2", "S-2"), ("epc:4", "S-4")]
+    assert "not seen yet" in lines[0][2]
+    assert "take it off" in lines[2][2]
+
+
+def test_a_load_is_closed_once(truck: Path) -> None:
+    done = command("loads", "close", "T-1", "--config", truck)
+    assert done.stdout == "load T-1 is closed: 1 of 3 units seen, 2 missing\n"
+    assert (rows("loads", "T-1", "--config", truck)[0]["missing"], done.returncode) == (1, 0)
+    again = command("loads", "close", "T-1", "--config", truck)
+    assert (again.returncode, again.stderr) == (1, "Error: load 'T-1' is closed already\n")
+    unknown = command("loads", "close", "T-9", "--config", truck)
+    assert (unknown.returncode, unknown.stderr) == (1, "Error: there is no load 'T-9'\n")
+
+
+def test_where_there_are_no_loads_it_is_said_why(history: Path) -> None:
+    done = command("loads", "--config", history)
+    assert (done.returncode, done.stdout) == (0, "")
+    assert "no loads: no shipment names one" in done.stderr
 
 
 def test_status_before_the_first_run_says_so(configuration: Path) -> None:

@@ -157,3 +157,14 @@ def test_trouble_with_the_store_is_said_when_it_begins_and_when_it_ends(alerts: 
     assert alerts.store("disk full", 1, UTC) == []
     assert kinds(alerts.store("", 2, UTC)) == ["store_recovered"]
     assert alerts.store("", 3, UTC) == []
+
+
+def test_events_set_aside_and_limits_of_the_broker_are_said_once(alerts: Alerts) -> None:
+    assert alerts.event_set_aside(0, "", 0, UTC) == []
+    (alert,) = alerts.event_set_aside(2, "event 7: too large", 1, UTC)
+    assert (alert.kind, alert.severity, alert.count) == ("event_set_aside", "error", 2)
+    assert "event 7: too large" in alert.detail
+    assert alerts.event_set_aside(2, "event 7: too large", 2, UTC) == []
+    assert [each.kind for each in alerts.broker_limited("keeps nothing", 3, UTC)] == ["broker_limited"]
+    assert alerts.broker_limited("keeps nothing", 4, UTC) == []
+    assert alerts.broker_limited("", 5, UTC) == []

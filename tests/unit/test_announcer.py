@@ -15,6 +15,7 @@ from rfid_gateway.mqtt.mailbox import Notice
 from rfid_gateway.observe.observations import Direction, Passage, Presence, PresenceChange
 from rfid_gateway.outputs import Switch
 from rfid_gateway.reads import ReaderAlert, ReaderState, ReaderStatus, TagRead, TagReport
+from rfid_gateway.shipments.loads import Incomplete, Kind, Load, Member, Misplaced, Sighting, compare
 from rfid_gateway.supervisor import ReaderSupervisor
 
 CONFIG = """\
@@ -262,3 +263,26 @@ def test_the_supervisor_passes_switches_on_to_its_driver(site: Site) -> None:
     config = parse(CONFIG, "test", {"lamps": Remembered})
     ReaderSupervisor(config.readers[0], lambda _: None, site.clock).set_output(2, high=True)
     assert [lamp.switched for lamp in made] == [[(2, True)]]
+
+
+def test_a_unit_on_the_wrong_truck_is_said_at_once_and_what_a_closed_load_lacks_with_its_count(site: Site) -> None:
+    site.announcer.misplaced([Misplaced(Kind.MISROUTED, "T-1", "T-2", "door-1", "S-1", EPC, site.clock.now)])
+    site.announcer.misplaced([Misplaced(Kind.OVER, "T-1", None, "door-1", "S-2", EPC, site.clock.now)])
+    misrouted, over = site.alerts
+    assert [misrouted[name] for name in ("kind", "severity", "load", "shipment", "door", "epc")] == [
+        "misrouted",
+        "warning",
+        "T-1",
+        "S-1",
+        "door-1",
+        EPC,
+    ]
+    assert "belongs to load T-2" in misrouted["detail"]
+    assert (over["kind"], "belongs to no load" in over["detail"]) == ("over", True)
+    expected = [Member(f"(00){number:018}", "S-1") for number in range(9)]
+    comparison = compare("T-1", expected, [Sighting(expected[0].unit, "S-1", "T-1", "out")], (), closed=True)
+    site.announcer.incomplete([Incomplete(Load("T-1", "door-1", None), comparison)])
+    missing = site.alerts[-1]
+    assert [missing[name] for name in ("kind", "load", "door", "count")] == ["missing", "T-1", "door-1", 8]
+    assert missing["detail"].startswith("load T-1 is closed without 8 of its 9 units: 000000000000000001, ")
+    assert missing["detail"].endswith(" and 3 more")

@@ -13,7 +13,7 @@ from rfid_gateway.command_desk import REMEMBERED_US, CommandDesk, Surroundings
 from rfid_gateway.command_tokens import read_clients
 from rfid_gateway.commands.catalogue import COMMANDS
 from rfid_gateway.config import ConfigError, parse
-from rfid_gateway.gateway import Drained, Pipeline
+from rfid_gateway.gateway import RETRY_US, Drained, Pipeline
 from rfid_gateway.intake import DirectoryMessage
 from rfid_gateway.mqtt.mailbox import Notice
 from rfid_gateway.mqtt.requests import Request
@@ -327,6 +327,7 @@ def test_without_a_database_commands_fail_at_once_and_batches_wait(site: Site, m
         assert (len(site.notices), site.restarted) == (3, [])
         assert site.acknowledged == ["restart_reader", "status", "restart_reader", "status"]
         assert site.pipeline.store_trouble == "no room"
+    site.clock.now += RETRY_US
     site.pipeline.drain([])
     assert json.loads(site.notices[-1].payload)["command"] == "directory_batch"
     assert site.acknowledged[-1] == "batch"

@@ -14,6 +14,11 @@ from rfid_gateway.outputs import Occasion, OutputRule
 REFERENCE = Path(__file__).resolve().parents[2] / "config" / "gateway.toml"
 
 WITHOUT_DEFAULT = (
+    "ca_file",
+    "certificate_file",
+    "key_file",
+    "fallbacks",
+    "client_id",
     "username",
     "password_file",
     "# gln",

@@ -3,7 +3,7 @@ from typing import NamedTuple, cast
 
 import pytest
 
-from rfid_gateway.mqtt.connection import Connection, Publication
+from rfid_gateway.mqtt.connection import Connection, Publication, TooLargeError
 from rfid_gateway.mqtt.delivery import COMMIT_AFTER_US, STALLED_US, STORE_RETRY_US, Delivery
 from rfid_gateway.store.database import StoreFullError
 
@@ -20,6 +20,8 @@ class MemoryOutbox:
         self.rows = [Row(number, "t", b'{"sequence":%d}' % number) for number in range(1, count + 1)]
         self.commits: list[tuple[int, ...]] = []
         self.full = False
+        self.aside: dict[int, str] = {}
+        self.retried = 0
 
     def unpublished(self, after_sequence: int, limit: int) -> Sequence[Row]:
         return [row for row in self.rows if row.sequence > after_sequence][:limit]
@@ -33,6 +35,16 @@ class MemoryOutbox:
 
     def backlog(self) -> int:
         return len(self.rows)
+
+    def set_aside(self, sequence: int, reason: str, at: int) -> None:
+        assert at > 0
+        if self.full:
+            raise StoreFullError("full")
+        self.aside[sequence] = reason
+        self.rows = [row for row in self.rows if row.sequence != sequence]
+
+    def retries(self) -> int:
+        return self.retried
 
 
 class Clock:
@@ -50,8 +62,11 @@ class Broker:
 
     def __init__(self) -> None:
         self.payloads: list[bytes] = []
+        self.largest: int | None = None
 
     def publish(self, publication: Publication) -> int | None:
+        if self.largest is not None and len(publication.payload) > self.largest:
+            raise TooLargeError(f"at most {self.largest}")
         self.payloads.append(publication.payload)
         return len(self.payloads)
 
@@ -148,3 +163,67 @@ def test_an_answer_to_something_else_is_no_answer_to_an_event(packet_id: int) ->
     assert not bench.delivery.acknowledged(packet_id)
     assert not bench.delivery.refused_by_broker(packet_id, "why")
     assert bench.delivery.in_flight == 2
+
+
+def test_an_event_that_is_too_large_is_set_aside_and_the_others_go_on() -> None:
+    bench = Bench(count=3)
+    bench.outbox.rows[1] = Row(2, "t", b'{"sequence":2,"filling":"0123456789"}')
+    bench.broker.largest = 35
+    bench.fill()
+    assert bench.outbox.aside == {2: "at most 35"}
+    assert len(bench.broker.payloads) == bench.delivery.in_flight == 2
+    assert (bench.delivery.set_aside, bench.delivery.set_aside_words) == (1, "event 2: at most 35")
+
+
+def test_an_event_that_the_broker_calls_too_large_is_set_aside() -> None:
+    bench = Bench(count=3)
+    bench.fill()
+    assert bench.delivery.refused_by_broker(2, "Packet too large", too_large=True)
+    assert bench.outbox.aside == {2: "Packet too large"}
+    assert bench.delivery.in_flight == 2
+    assert bench.delivery.next_due() is None
+
+
+def test_a_full_disk_lets_nothing_be_set_aside_until_there_is_room() -> None:
+    bench = Bench(count=1)
+    bench.broker.largest = 5
+    bench.outbox.full = True
+    bench.fill()
+    bench.fill()
+    assert bench.outbox.aside == {}
+    assert bench.delivery.next_due() == bench.clock.now + STORE_RETRY_US
+    bench.outbox.full = False
+    bench.clock.now += STORE_RETRY_US
+    bench.fill()
+    assert bench.outbox.aside == {1: "at most 5"}
+
+
+def test_an_event_at_which_the_broker_always_hangs_up_is_sent_alone_and_then_set_aside() -> None:
+    bench = Bench(count=3)
+    for _ in range(2):
+        bench.fill()
+        assert bench.delivery.in_flight == 3
+        assert not bench.delivery.connection_lost("reset", by_broker=True)
+    for attempt in range(3):
+        bench.fill()
+        assert bench.delivery.in_flight == 0, "sent before the broker has shown that the connection is good"
+        bench.delivery.works()
+        bench.fill()
+        assert bench.delivery.in_flight == 1
+        assert bench.delivery.connection_lost("reset", by_broker=True) == (attempt == 2)
+    assert list(bench.outbox.aside) == [1]
+    bench.fill()
+    assert bench.delivery.in_flight == 2
+
+
+def test_rows_that_come_back_into_the_outbox_are_sent_without_doubling_what_is_in_hand() -> None:
+    bench = Bench(count=5)
+    kept = bench.outbox.rows[0]
+    bench.outbox.rows = bench.outbox.rows[1:]
+    bench.fill()
+    bench.delivery.acknowledged(1)
+    bench.outbox.rows.insert(0, kept)
+    bench.outbox.retried = 1
+    bench.delivery.look_again()
+    bench.fill()
+    assert bench.broker.payloads[4:] == [b'{"sequence":1,"replayed":true}']

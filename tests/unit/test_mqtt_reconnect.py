@@ -102,6 +102,25 @@ def test_a_lost_notice_is_sent_again_unless_there_is_news() -> None:
     assert [notices.take(), notices.take(), notices.take()] == [notice(b"new"), notice(b"kept", "u"), None]
 
 
+def test_whoever_posted_a_notice_hears_what_the_broker_said_also_after_a_lost_connection() -> None:
+    notices, heard = Notices(), list[bool]()
+    for packet_id, taken in ((1, True), (2, False)):
+        notices.add(Notice("t", b"x", retain=True, answered=heard.append))
+        lost = notices.take()
+        assert lost is not None
+        notices.sent(9, lost)
+        notices.lose()
+        again = notices.take()
+        assert again is not None
+        notices.sent(packet_id, again)
+        assert heard == [True][: packet_id - 1]
+        notices.settle(packet_id, taken=taken)
+    assert heard == [True, False]
+    notices.add(notice(b"nobody asks"))
+    notices.sent(3, notice(b"nobody asks"))
+    assert notices.settle(3) == notice(b"nobody asks")
+
+
 def test_a_standing_notice_is_said_again_after_each_reconnect() -> None:
     notices = Notices()
     notices.add(notice(b"online", standing=True))

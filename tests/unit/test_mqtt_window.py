@@ -102,7 +102,7 @@ def test_rows_that_are_back_in_the_outbox_come_before_later_ones_and_say_so() ->
     for sequence in (1, 2):
         window.acknowledge(sequence)
     window.committed()
-    window.read_again()
+    window.rewind()
     assert window.read_up_to == 0
     window.add([Row(1, again=True), Row(2, again=True), Row(3), Row(4)])
     assert take_all(window) == [(1, True), (2, True), (4, False)]
@@ -115,7 +115,7 @@ def test_rows_in_hand_are_not_taken_twice_when_the_outbox_is_read_again() -> Non
     window.take()
     window.take()
     window.acknowledge(1)
-    window.read_again()
+    window.rewind()
     window.add(rows(1, 2, 3))
     assert take_all(window) == [(3, False)]
 

@@ -11,7 +11,7 @@ import pytest
 from rfid_gateway.clock import Clock as AnyClock
 from rfid_gateway.config import parse
 from rfid_gateway.driver import DriverOptions, DriverType, Emit
-from rfid_gateway.gateway import CHECKPOINT_US, Pipeline
+from rfid_gateway.gateway import CHECKPOINT_US, RETRY_US, Pipeline
 from rfid_gateway.intake import DirectoryMessage
 from rfid_gateway.reads import GpiEdge, TagRead, TagReport
 from rfid_gateway.store.connection import Store, open_store
@@ -290,6 +290,7 @@ def test_what_a_failed_commit_held_is_committed_later(plant: Plant, monkeypatch:
         plant.pipeline.drain([plant.announce("S-2", units=[{"epc": "E2001122"}])])
         assert plant.events() == []
         assert plant.acknowledged == ["S-1"]
+    plant.clock.now += RETRY_US
     plant.pipeline.drain([])
     assert [event["sequence"] for event in plant.events()] == [1]
     assert plant.acknowledged == ["S-1", "S-2"]
@@ -303,3 +304,44 @@ def test_a_time_that_cannot_be_right_becomes_the_gateways_own(plant: Plant) -> N
     read = TagRead(EPC, 1, 0, 0, -50.0, 5)
     plant.pipeline.drain([TagReport("storage-1", plant.clock.now, plant.clock.monotonic_us(), (read, read))])
     assert plant.store.history.events(1)[0].event_time == plant.clock.now
+
+
+def test_events_mark_their_shipment_and_its_load_in_their_own_commit(
+    plant: Plant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plant.pipeline.drain([plant.announce("S-1", units=[{"sscc": SSCC}], planned_door="door-1", load="T-1")])
+    plant.pipeline.review_loads()
+    plant.store.retained.said(plant.store.retained.unsaid(("", ""), 9), [])
+
+    def full(*_: object) -> None:
+        raise StoreFullError("no room")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(plant.store.observation_state, "save", full)
+        plant.pass_door(1, 2)
+        assert plant.store.retained.unsaid(("", ""), 9) == []
+        assert plant.store.loads.to_review(9) == []
+    plant.clock.now += RETRY_US
+    plant.pipeline.drain([])
+    (state,) = plant.store.unit_states.of_shipment("S-1")
+    (event,) = plant.events()
+    assert state is not None
+    assert (state.state, state.door, state.event_id, state.sequence) == ("departed", "door-1", event["event_id"], 1)
+    assert [row.name for row in plant.store.retained.unsaid(("", ""), 9)] == ["S-1"]
+    (load,) = plant.store.loads.to_review(9)
+    assert plant.store.loads.compare(load).seen == 1
+
+
+def test_a_unit_on_another_truck_is_told_by_the_drain_and_a_closed_load_by_its_review(plant: Plant) -> None:
+    plant.pipeline.drain([plant.announce("S-1", units=[{"sscc": SSCC}], planned_door="door-9", load="T-9")])
+    plant.pipeline.drain([plant.announce("S-2", units=[{"tid": "E2801160"}], planned_door="door-1", load="T-1")])
+    drained = []
+    drain = plant.pipeline.drain
+    plant.pipeline.drain = lambda items: drained.append(drain(items)) or drained[-1]  # type: ignore[func-returns-value,method-assign]
+    plant.pass_door(1, 2)
+    assert [(each.kind, each.load_id) for one in drained for each in one.misplaced] == [("misrouted", "T-1")]
+    assert plant.pipeline.close_load("T-1")
+    assert not plant.pipeline.close_load("T-1")
+    plant.wait(2)
+    assert [each.load.load_id for each in plant.pipeline.review_loads()] == ["T-1"]
+    assert plant.pipeline.review_loads() == [], "not before the next second"

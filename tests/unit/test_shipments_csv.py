@@ -91,7 +91,10 @@ def test_each_column_of_keys_takes_its_bare_values_and_the_written_out_ones(
 
 def test_a_row_may_name_its_unit_by_several_keys() -> None:
     (shipment,) = parse(f"shipment_id,sscc,tid,parent\nS-1,{PARCEL},E2801160,{PALLET}\n")
-    assert shipment.units == (Unit(f"(00){PARCEL}", f"(00){PALLET}"), Unit("tid:E2801160", f"(00){PALLET}"))
+    assert shipment.units == (
+        Unit(f"(00){PARCEL}", f"(00){PALLET}"),
+        Unit("tid:E2801160", f"(00){PALLET}", f"(00){PARCEL}"),
+    )
 
 
 NO_TIME = "is no time with an offset; expected one such as 2026-11-23T18:30:00+01:00"

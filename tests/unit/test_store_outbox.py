@@ -104,6 +104,32 @@ def test_pruning_looks_only_at_as_many_events_as_it_may(store: Store) -> None:
     assert store.history.prune(published_before=T0 + 1, looked_at=2) == 2
 
 
+def test_an_event_set_aside_leaves_the_outbox_and_comes_back(store: Store) -> None:
+    store.outbox.append([event(1), event(2), event(3)])
+    store.outbox.set_aside(2, "too large", T0 + 5)
+    store.outbox.set_aside(2, "again", T0 + 6)
+    store.outbox.set_aside(99, "never there", T0 + 6)
+    assert [row.sequence for row in store.outbox.unpublished(0, 10)] == [1, 3]
+    assert [(each.sequence, each.at, each.reason) for each in store.outbox.aside(0, 10)] == [(2, T0 + 5, "too large")]
+    assert (store.outbox.backlog(), store.outbox.aside_count(), store.outbox.retries()) == (2, 1, 0)
+    assert store.history.prune(published_before=T0 + 100, looked_at=100) == 0
+    assert store.outbox.retry([1, 99]) == 0
+    assert store.outbox.retry([2]) == 1
+    assert [row.sequence for row in store.outbox.unpublished(0, 10)] == [1, 2, 3]
+    assert (store.outbox.backlog(), store.outbox.aside_count(), store.outbox.retries()) == (3, 0, 1)
+    assert store.outbox.retry() == 0
+    assert store.outbox.retries() == 1
+
+
+def test_all_that_is_set_aside_comes_back_at_once(store: Store) -> None:
+    store.outbox.append([event(number) for number in range(5)])
+    for sequence in (2, 4):
+        store.outbox.set_aside(sequence, "too large", T0)
+    assert store.outbox.aside(2, 10)[0].sequence == 4
+    assert store.outbox.retry() == 2
+    assert store.outbox.backlog() == 5
+
+
 def test_a_payload_that_cannot_be_built_leaves_nothing_behind(store: Store) -> None:
     def fail(_sequence: int) -> bytes:
         raise ValueError("no such read point")
