@@ -27,8 +27,9 @@ $(VENV)/.counterparts: tests/counterparts.txt | $(VENV)/.dev
 	-$(BIN)/python -m pip install --quiet --no-deps --upgrade --target build/counterparts -r $<
 	@touch $@
 
+# Three at a time, a file always in one process: most tests wait for a wire, a broker or a clock.
 test: $(VENV)/.dev $(VENV)/.counterparts servers  ## what CI runs
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 3 --dist loadfile
 
 .PHONY: servers
 servers:  ## the servers that tests start for themselves: installed where we may

@@ -2,6 +2,9 @@
 
 import contextlib
 import getpass
+import itertools
+import os
+import random
 import shutil
 import signal
 import socket
@@ -22,11 +25,19 @@ def mosquitto_path() -> str | None:
     return shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin")
 
 
+_PORTS_OF_A_WORKER = 1500
+_FIRST_PORT = 20_000
+"""Below what the system gives to connections by itself (32768), so that nobody takes a port between two starts."""
+_ports = itertools.count(random.randrange(_PORTS_OF_A_WORKER))
+
+
 def free_port() -> int:
-    """A TCP port of 127.0.0.1 that nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
-        return port
+    """A TCP port of 127.0.0.1 that nobody listens on; each process of a parallel run has ports of its own."""
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % 8
+    while True:
+        port = _FIRST_PORT + worker * _PORTS_OF_A_WORKER + next(_ports) % _PORTS_OF_A_WORKER
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
 
 
 def eventually(condition: Callable[[], bool], what: str, patience_s: float = PATIENCE_S) -> None:

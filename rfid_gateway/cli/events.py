@@ -115,6 +115,7 @@ def trace(name: str, config_file: Path, as_json: bool) -> None:  # noqa: FBT001 
                 ("destination", shipment.destination),
                 ("planned door", shipment.planned_door),
                 ("departure", shipment.planned_departure),
+                ("load", shipment.load_id),
                 ("units", ", ".join(unit.key for unit in shipment.units)),
             ):
                 if value:

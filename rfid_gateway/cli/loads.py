@@ -52,8 +52,12 @@ def show(load_id: str | None, limit: int, config_file: Path, as_json: bool) -> N
             return
         doors = {door.id for door in configuration.doors}
         compared = ((each, store.loads.compare(each)) for each in store.loads.by_departure(limit))
-        # A site's gateways all know all loads; this one speaks of those at its own doors.
-        rows = [_row(each, found, as_json=as_json) for each, found in compared if each.door in doors or found.touched]
+        # A site's gateways all know all loads; this one does not speak of those at others' doors.
+        rows = [
+            _row(each, found, as_json=as_json)
+            for each, found in compared
+            if each.door is None or each.door in doors or found.touched
+        ]
     listing(rows, _COLUMNS, as_json=as_json, nothing="no loads: no shipment names one, or a planned door and departure")
 
 

@@ -16,7 +16,7 @@ from rfid_gateway.shipments.json_source import parse_json
 from rfid_gateway.store.connection import Store, open_store
 from rfid_gateway.store.database import StoreError
 
-_COLUMNS = ("shipment_id", "units", "orders", "destination", "carrier", "planned_door", "planned_departure")
+_COLUMNS = ("shipment_id", "units", "orders", "destination", "carrier", "planned_door", "planned_departure", "load")
 _BATCH = 2_000
 """Shipments in one commit: the running gateway must not wait for the database longer than a moment."""
 _PAGE = 500
@@ -107,5 +107,6 @@ def _row(entry: Shipment) -> Row:
         "destination": entry.destination,
         "planned_door": entry.planned_door,
         "planned_departure": entry.planned_departure,
+        "load": entry.load_id,
         "units": [unit.key + (f" on {unit.parent}" if unit.parent else "") for unit in entry.units],
     }

@@ -330,3 +330,13 @@ def test_version_names_the_program(tmp_path: Path) -> None:
     done = command("version", HOME=str(tmp_path))
     assert done.returncode == 0
     assert done.stdout.startswith("rfid-gateway 0.")
+
+
+def test_a_load_that_names_no_door_is_listed_too(configuration: Path) -> None:
+    (configuration.parent / "state").mkdir()
+    with open_store(configuration.parent / "state" / "gateway.db") as store:
+        store.directory.upsert([Shipment("S-1", (Unit("epc:1"),), load="T-1")])
+    (row,) = rows("loads", "--config", configuration)
+    assert (row["load_id"], row["expected"], row["outstanding"]) == ("T-1", 1, 1)
+    (shipment,) = rows("shipments", "show", "S-1", "--config", configuration)
+    assert shipment["load"] == "T-1"
