@@ -17,7 +17,7 @@ from pathlib import Path
 
 from tests.faults.check import Count, check, truth_of
 from tests.faults.field import DOOR, SPOTS, Crossing, Stay, Truth, epc_of, shipment_of
-from tests.faults.kinds import KINDS, NotInjected, Scene
+from tests.faults.kinds import KINDS, NotInjectedError, Scene
 from tests.faults.plan import Batch
 from tests.faults.site import PATIENCE_S, Site
 
@@ -81,7 +81,7 @@ class _Driver:
             began = time.monotonic()
             try:
                 self._round(kind)
-            except (NotInjected, TimeoutError) as error:
+            except (NotInjectedError, TimeoutError) as error:
                 self.trouble.append(f"{kind}: {error}")
                 return
             count = Count(faults=1, seconds=time.monotonic() - began)

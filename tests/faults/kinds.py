@@ -1,6 +1,6 @@
 """The kinds of fault: how each is injected, how it ends, and how we know that it really happened.
 
-Every function injects one fault at once, lets it last, ends it, and fails (`NotInjected`) where what proves it did
+Every function injects one fault at once, lets it last, ends it, and fails (`NotInjectedError`) where what proves it did
 not happen: a fault that was not there counts for nothing. `wait` is called with a condition and minds the gateway.
 """
 
@@ -13,12 +13,12 @@ from rfid_simulators.faults import CutMidMessage, Reboot
 from rfid_simulators.serial.faults import Unplug
 from tests.faults.packets import Event
 from tests.faults.proxy import FAIR, Weather
-from tests.faults.site import Site, ballast
+from tests.faults.site import Site
 
 Wait = Callable[[Callable[[], bool], str], None]
 
 
-class NotInjected(Exception):
+class NotInjectedError(Exception):
     """What proves the fault did not happen."""
 
 
@@ -35,7 +35,7 @@ class Scene:
 
 def _demand(proof: bool, words: str) -> None:  # noqa: FBT001 - it is the proof
     if not proof:
-        raise NotInjected(words)
+        raise NotInjectedError(words)
 
 
 def _down(scene: Scene, code: int) -> None:
@@ -157,11 +157,18 @@ def slow_disk(scene: Scene) -> None:
 
 
 def full_disk(scene: Scene) -> None:
-    """There is no room until a write was refused, and a while longer."""
-    before = scene.site.disk.writes_refused
-    with ballast(scene.site.state):
-        scene.wait(lambda: scene.site.disk.writes_refused > before, "a write that the full disk refuses")
-        time.sleep(scene.chance.uniform(0.1, 2.0))
+    """There is no room until a write was refused, and a while longer; half of the time for what was kept back, too."""
+    room, disk = scene.site.room, scene.site.disk
+    before = disk.writes_refused
+    room.fill()
+    try:
+        scene.wait(lambda: disk.writes_refused > before, "a write that the full disk refuses")
+        time.sleep(scene.chance.uniform(0.1, 1.0))
+        if scene.chance.random() < 0.5:
+            room.fill()
+            time.sleep(scene.chance.uniform(0.1, 2.0))
+    finally:
+        room.make_room()
 
 
 def clock_jump(scene: Scene) -> None:

@@ -1,12 +1,9 @@
 """One site: a real `rfid-gateway run`, a real Mosquitto behind the proxy, simulated readers, a subscriber."""
 
-import contextlib
 import json
 import os
-import shutil
 import subprocess
 import time
-from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -23,6 +20,7 @@ from tests.faults.packets import Event, read_event
 from tests.faults.proxy import Proxy
 from tests.faults.shim import Disk, compile_shim
 from tests.servers import Mosquitto, Subscriber, mosquitto_path
+from tests.small_disk import small_disk
 
 PATIENCE_S = 120.0
 """How long an event may take before it counts as lost; the longest back-off is 60 s."""
@@ -86,8 +84,8 @@ class Site:
         self.field = Field(self.clock)
         self.hours_ahead = 0
         """How much the gateway's wall clock was set ahead."""
-        self.on_small_disk = _small_disk(parts, folder / "state")
         self.state = folder / "state"
+        self.room = parts.enter_context(small_disk(self.state, DISK_MB))
         self.broker = Mosquitto(str(mosquitto_path()), _made(folder / "broker"))
         self.broker.start()
         parts.callback(self.broker.kill)
@@ -212,7 +210,7 @@ class Gateway:
         code = self.ended()
         if code is not None:
             last = self.log_file.read_text(encoding="utf-8", errors="replace").splitlines()[-1:]
-            self.exits.append(f"the gateway ended by itself with {code}: {last}")
+            self.exits.append(f"{time.ctime()}: the gateway ended by itself with {code}: {last}")
             time.sleep(1)
             self.start()
 
@@ -223,36 +221,10 @@ def faketime_library() -> Path | None:
 
 
 def small_disks_possible() -> bool:
+    """Mounting takes root."""
     return os.geteuid() == 0
-
-
-@contextlib.contextmanager
-def ballast(folder: Path) -> Iterator[None]:
-    """No room on that disk, for the block."""
-    file = folder / "filler"
-    with file.open("wb", buffering=0) as opened, contextlib.suppress(OSError):
-        while True:
-            opened.write(bytes(65_536) if shutil.disk_usage(folder).free > 65_536 else bytes(4096))
-    try:
-        yield
-    finally:
-        file.unlink()
-
-
-def _small_disk(parts: ExitStack, folder: Path) -> bool:
-    """A memory disk that can be filled, where this user may mount one."""
-    folder.mkdir()
-    if not small_disks_possible():
-        return False
-    words = ["mount", "-t", "tmpfs", "-o", f"size={DISK_MB}M", "rfid-faults", folder]
-    if subprocess.run(words, capture_output=True, check=False).returncode:
-        return False
-    parts.callback(subprocess.run, ["umount", "--lazy", folder], check=True)
-    return True
 
 
 def _made(folder: Path) -> Path:
     folder.mkdir()
     return folder
-
-
