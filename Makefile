@@ -39,6 +39,11 @@ servers:  ## the servers that tests start for themselves: installed where we may
 interop: $(VENV)/.dev servers  ## write docs/interop.md from sessions between LLRP clients and readers
 	$(BIN)/python -m tests.contract.test_llrp_interop
 
+.PHONY: test-faults
+test-faults: $(VENV)/.dev servers  ## FAULTS random faults (1000 without) against real gateways; SEED=, KINDS=, SITES=; as root
+	@$(BIN)/python -m tests.faults.run --faults $(or $(FAULTS),1000) --sites $(or $(SITES),4) \
+		$(if $(SEED),--seed $(SEED)) $(if $(KINDS),--kinds $(KINDS))
+
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .

@@ -94,6 +94,13 @@ class Mosquitto:
         assert self._process is not None
         self._process.send_signal(signal.SIGCONT)
 
+    def answers(self) -> bool:
+        """Whether it answers a CONNECT of MQTT 3.1.1 within a moment."""
+        with contextlib.suppress(OSError), socket.create_connection((self.host, self.port), timeout=0.1) as client:
+            client.sendall(b"\x10\x0e\x00\x04MQTT\x04\x02\x00\x3c\x00\x02hi")
+            return bool(client.recv(4))
+        return False
+
     def _end(self, number: signal.Signals) -> None:
         if self._process is not None:
             self._process.send_signal(signal.SIGCONT)
@@ -114,7 +121,8 @@ class Subscriber:
         self.received: list[tuple[str, bytes]] = []
         """Owned by paho's thread; a list's append is atomic, and tests only read it."""
         self._filter = topic_filter
-        self._subscribed = False
+        self.subscriptions = 0
+        """Times that the broker has accepted the subscription: at first, and after each of its restarts."""
         self._client = Client(
             CallbackAPIVersion.VERSION2,
             client_id=f"subscriber-{time.monotonic_ns()}",
@@ -127,7 +135,7 @@ class Subscriber:
         self._client.on_message = self._on_message
         self._client.connect(host, port)
         self._client.loop_start()
-        eventually(lambda: self._subscribed, "the subscriber is subscribed")
+        eventually(lambda: self.subscriptions > 0, "the subscriber is subscribed")
 
     def publish(self, topic: str, payload: bytes, *, retain: bool = False) -> None:
         """Publish with QoS 1 and wait for the PUBACK."""
@@ -146,7 +154,7 @@ class Subscriber:
         client.subscribe(self._filter, qos=1)
 
     def _on_subscribe(self, *_: Any) -> None:
-        self._subscribed = True
+        self.subscriptions += 1
 
     def _on_message(self, _client: Client, _userdata: Any, message: MQTTMessage) -> None:
         self.received.append((message.topic, bytes(message.payload)))
