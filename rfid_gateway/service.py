@@ -92,6 +92,7 @@ class Service:
         # Owned by the pipeline's thread from here on; others only look.
         self._announcer = Announcer(config, clock, self._publisher.post, self._switch)
         self._pipeline: Pipeline | None = None
+        self._pipeline_at = 0
         self._backlog = 0
         self._status_at = 0
         self._tidy_at = 0
@@ -108,6 +109,17 @@ class Service:
     def alive(self) -> bool:
         """Whether the threads that nothing restarts are still there."""
         return self._pipeline_thread.is_alive() and self._publisher_thread.is_alive()
+
+    def heartbeats(self) -> Mapping[str, int]:
+        """When each worker moved last, monotonic µs; 0 until it is up: the pipeline with the store, the publisher."""
+        return {"pipeline": self._pipeline_at, "publisher": self._publisher.moved_at}
+
+    def status_line(self) -> str:
+        """How the gateway is doing, in a few words for `systemctl status`."""
+        readers, publisher, pipeline = self._announcer.readers, self._publisher.state, self._pipeline
+        broker = "connected" if publisher.connected else publisher.detail
+        trouble = f", database: {pipeline.store_trouble}" if pipeline and pipeline.store_trouble else ""
+        return f"{readers.online} of {len(readers)} readers online, broker {broker}, {self._backlog} waiting{trouble}"
 
     @property
     def summary(self) -> Summary:
@@ -140,7 +152,7 @@ class Service:
             self._pipeline = pipeline = Pipeline(self._config, store, self._clock)
             self._announcer.begin()
             while not self._closing.is_set():
-                began = self._clock.monotonic_us()
+                began = self._pipeline_at = self._clock.monotonic_us()
                 self._drain(pipeline, self._intake.drain(IDLE_S))
                 self._keep_house(pipeline, store)
                 self._closing.wait(max(0, began + DRAIN_INTERVAL_US - self._clock.monotonic_us()) / 1e6)

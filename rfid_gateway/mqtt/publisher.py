@@ -110,6 +110,8 @@ class Publisher:
         self._look_at = 0
         self._room = 0
         self._connections = 0
+        self.moved_at = 0
+        """Monotonic time of the thread's last turn, at most a second apart where nothing hangs; 0 until the first."""
         self._state = PublisherState()
         self._detail = self._state.detail
 
@@ -153,7 +155,7 @@ class Publisher:
         self._wakeup.close()
 
     def _turn(self, selector: selectors.BaseSelector, delivery: Delivery) -> None:
-        now = self._clock.monotonic_us()
+        now = self.moved_at = self._clock.monotonic_us()
         if self._connection is None and now >= self._reconnect.due_at:
             self._connect(selector)
         self._exchange(selector, delivery, self._sleep_us(delivery, now))
