@@ -63,7 +63,7 @@ def configuration_page() -> str:
         lines += _keys(table, schema, f"{name}.")
     for name, driver in InstalledDrivers().items():
         options = driver.Options.model_json_schema()
-        lines += [f'.SH [[readers]] {_plain(f"with driver = {name}")}', _plain(options["description"])]
+        lines += [f".SH [[readers]] {_plain(f'with driver = {name}')}", _plain(options["description"])]
         lines += _keys(options, options, "")
     return _text([*lines, *_see_also("rfid-gateway(1)")])
 
@@ -110,7 +110,9 @@ def _keys(table: Schema, schema: Schema, prefix: str) -> Iterator[str]:
         if key in table.get("required", ()):
             notes.append("Required.")
         elif value.get("default") not in (None, []):
-            notes.append(f"Default: {str(value['default']).lower() if value['default'] in (True, False) else value['default']}.")
+            notes.append(
+                f"Default: {str(value['default']).lower() if value['default'] in (True, False) else value['default']}."
+            )
         yield from _definitions([(prefix + key, " ".join(f"{note.rstrip('.')}." for note in notes if note))])
 
 

@@ -20,6 +20,7 @@ _COMMANDS = {
     "shipments": "rfid_gateway.cli.shipments:shipments",
     "events": "rfid_gateway.cli.events:events",
     "trace": "rfid_gateway.cli.events:trace",
+    "service": "rfid_gateway.cli.service:service",
     "version": "rfid_gateway.cli.version:version",
 }
 

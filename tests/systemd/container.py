@@ -5,11 +5,12 @@ import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Self
 
 MARKER = "rfid-gateway-test-root"
 """A file that only roots made here have: nothing is booted, entered or removed without it."""
 PACKAGES = (
-    "systemd,systemd-sysv,dbus,libpam-systemd,udev,python3,tzdata,iproute2,procps,kmod,ca-certificates,"
+    "apt,systemd,systemd-sysv,dbus,libpam-systemd,udev,python3,tzdata,iproute2,procps,kmod,ca-certificates,"
     "mosquitto,mosquitto-clients"
 )
 # Ubuntu's keys are in no package of Debian. A root that is thrown away, has no network and holds no secret may be made
@@ -55,7 +56,7 @@ class Container:
         self._process: subprocess.Popen[bytes] | None = None
         self._leader = 0
 
-    def __enter__(self) -> "Container":
+    def __enter__(self) -> Self:
         self._remove()
         self.root.mkdir(parents=True)
         subprocess.run(["tar", "-xf", self._archive, "-C", self.root], check=True)
@@ -63,9 +64,9 @@ class Container:
         # A device that nobody needs, open to everybody: only a sandbox keeps a program from it.
         subprocess.run(["mknod", "-m", "0666", self.root / "srv/some-device", "c", "1", "11"], check=True)
         console = (self.root.parent / f"{self._archive.stem}.console").open("wb")
+        command = ["systemd-nspawn", "-q", "-D", str(self.root), "--boot", "--register=no", "--keep-unit"]
         self._process = subprocess.Popen(
-            ["systemd-nspawn", "-q", "-D", self.root, "--boot", "--register=no", "--keep-unit", "-M", self._name]
-            + ["--private-network", "--console=pipe"],
+            [*command, "-M", self._name, "--private-network", "--console=pipe"],
             stdin=subprocess.DEVNULL,
             stdout=console,
             stderr=console,
