@@ -4,6 +4,7 @@ rfid-gateway(1) and rfid-simulator(1) are click's help of every command; gateway
 and the fields of the configuration's tables and of every driver's options. So no page can be out of date.
 """
 
+import json
 import sys
 from collections.abc import Iterator, Mapping
 from importlib.metadata import version
@@ -109,11 +110,14 @@ def _keys(table: Schema, schema: Schema, prefix: str) -> Iterator[str]:
         notes = [words, _kind(value, schema)]
         if key in table.get("required", ()):
             notes.append("Required.")
-        elif value.get("default") not in (None, []):
-            notes.append(
-                f"Default: {str(value['default']).lower() if value['default'] in (True, False) else value['default']}."
-            )
+        elif value.get("default") not in (None, [], ""):
+            notes.append(f"Default: {_default(value['default'])}.")
         yield from _definitions([(prefix + key, " ".join(f"{note.rstrip('.')}." for note in notes if note))])
+
+
+def _default(value: object) -> str:
+    """A default as the file would have it; text without its quotes where it can be read so."""
+    return value if isinstance(value, str) and value.isprintable() else json.dumps(value)
 
 
 def _table_of(value: Schema, schema: Schema) -> tuple[Schema, bool]:

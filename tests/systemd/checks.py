@@ -92,6 +92,7 @@ def check_suite(suite: str, archive: Path, deb: Path, folder: Path) -> Iterator[
             life.upgrade,
             life.remove,
             life.purge,
+            life.without_package,
         ):
             for check, passed, detail, *figure in step():
                 yield Result(suite, check, passed, " ".join(detail.split()), *figure)
@@ -365,6 +366,22 @@ class _Life:
         )
         user = box.finish("getent", "passwd", "rfid-gateway").stdout
         yield "purge leaves the user", "rfid-gateway" in user, user
+
+    def without_package(self) -> Iterator[_Found]:
+        """The same program in a folder of its own, as on a distribution without the package."""
+        box = self._box
+        box.run("dpkg-deb", "-x", "/root/rfid-gateway.deb", "/opt/rfid-gateway")
+        program = "/opt/rfid-gateway/usr/bin/rfid-gateway"
+        done = box.finish(program, "service", "install")
+        text, state = box.show(UNIT, "StatusText"), box.show(UNIT, "ActiveState")
+        good = done.returncode == 0 and state == "active" and text.startswith(f"not configured: edit {CONFIG}")
+        yield "service install without the package", good, f"{state} {text} {done.stdout[-300:]}"
+        runs = program in box.run("cat", f"/proc/{self._pid()}/cmdline").replace("\0", " ")
+        yield "and it runs that program", runs, box.show(UNIT, "ExecStart")
+        done = box.finish(program, "service", "uninstall")
+        gone = box.finish("systemctl", "cat", UNIT).returncode != 0
+        kept = box.finish("test", "-f", CONFIG).returncode == 0
+        yield "service uninstall", done.returncode == 0 and gone and kept, done.stdout
 
     # -----------------------------------------------------------------------------------------------------------------
 
