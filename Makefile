@@ -60,5 +60,15 @@ fuzz: $(VENV)/.dev  ## every parser for SECONDS each (60 without); what crashes 
 	$(BIN)/python -m pip install --quiet --editable '.[fuzz]'
 	$(BIN)/python -m fuzz.run --seconds $(if $(filter-out 0,$(SECONDS)),$(SECONDS),60)
 
+.PHONY: deb test-systemd
+deb: $(VENV)/.dev  ## dist/rfid-gateway_VERSION_amd64.deb for Debian 12, Debian 13 and Ubuntu 24.04
+	@sh .ci/packaging
+	@PYTHON=$(BIN)/python sh debian/build
+	@lintian --fail-on error,warning --allow-root dist/rfid-gateway_*.deb
+
+test-systemd: deb  ## the package under real systemd: install, run, kill, hang, upgrade, remove (as root)
+	@sh .ci/packaging systemd
+	$(BIN)/python -m tests.systemd.run $(if $(SUITES),--suites $(SUITES)) --deb $$(ls dist/rfid-gateway_*.deb)
+
 clean:
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

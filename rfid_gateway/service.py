@@ -104,6 +104,7 @@ class Service:
         # Owned by the pipeline's thread from here on; others only look.
         self._announcer = Announcer(config, clock, self._post, self._switch)
         self._pipeline: Pipeline | None = None
+        self._pipeline_at = 0
         self._backlog = 0
         self._status_at = 0
         self._tidy_at = 0
@@ -123,6 +124,17 @@ class Service:
     def alive(self) -> bool:
         """Whether the threads that nothing restarts are still there."""
         return self._pipeline_thread.is_alive() and (self._repairing or self._publisher_thread.is_alive())
+
+    def heartbeats(self) -> Mapping[str, int]:
+        """When each worker moved last, monotonic µs; 0 until it is up: the pipeline with the store, the publisher."""
+        return {"pipeline": self._pipeline_at, "publisher": self._publisher.moved_at}
+
+    def status_line(self) -> str:
+        """How the gateway is doing, in a few words for `systemctl status`."""
+        readers, publisher, pipeline = self._announcer.readers, self._publisher.state, self._pipeline
+        broker = "connected" if publisher.connected else publisher.detail
+        trouble = f", database: {pipeline.store_trouble}" if pipeline and pipeline.store_trouble else ""
+        return f"{readers.online} of {len(readers)} readers online, broker {broker}, {self._backlog} waiting{trouble}"
 
     @property
     def summary(self) -> Summary:
@@ -159,7 +171,7 @@ class Service:
             if self._repaired is not None:
                 self._announcer.set_aside(_set_aside_words(self._repaired))
             while not self._closing.is_set():
-                began = self._clock.monotonic_us()
+                began = self._pipeline_at = self._clock.monotonic_us()
                 self._steer_clock(pipeline)
                 self._drain(pipeline, self._intake.drain(IDLE_S))
                 try:

@@ -23,6 +23,7 @@ _COMMANDS = {
     "events": "rfid_gateway.cli.events:events",
     "trace": "rfid_gateway.cli.events:trace",
     "outbox": "rfid_gateway.cli.outbox:outbox",
+    "service": "rfid_gateway.cli.service:service",
     "version": "rfid_gateway.cli.version:version",
 }
 

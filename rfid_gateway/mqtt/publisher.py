@@ -143,6 +143,8 @@ class Publisher:
         self._room = 0
         self._connections = 0
         self._new_sessions = 0
+        self.moved_at = 0
+        """Monotonic time of the thread's last turn, at most a second apart where nothing hangs; 0 until the first."""
         self._state = PublisherState()
         self._detail = self._state.detail
         self._limits = ""
@@ -195,7 +197,7 @@ class Publisher:
         self._wakeup.close()
 
     def _turn(self, selector: selectors.BaseSelector, delivery: Delivery) -> None:
-        now = self._clock.monotonic_us()
+        now = self.moved_at = self._clock.monotonic_us()
         if self._connection is None and self._brokers.choose(now):
             self._connect(selector)
         elif self._homing.found(now, self._brokers.better):
