@@ -4,6 +4,7 @@ One transaction on the database beside the running gateway, as an import of ship
 pipeline's drains and this apart, and the publisher looks at the outbox once a second without being woken.
 """
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -12,6 +13,7 @@ from zoneinfo import ZoneInfo
 from rfid_gateway.epc.decode import decode
 from rfid_gateway.events.times import time_zone_offset
 from rfid_gateway.events.withdrawal import Declaration, Reason, withdrawal, withdrawal_id
+from rfid_gateway.shipments.progress import state_of
 from rfid_gateway.store.connection import Store
 from rfid_gateway.store.history import HistoryEvent
 from rfid_gateway.store.outbox import OutboxEvent
@@ -33,7 +35,7 @@ class Withdrawn:
 
 
 def withdraw(store: Store, name: str, reason: Reason, corrective: Sequence[str], now: int, zone: ZoneInfo) -> Withdrawn:
-    """Commit the withdrawal of an event, and put the unit's last direction back to what it was before it.
+    """Commit the withdrawal of an event; the unit, its shipment's status and its load are as before it.
 
     Args:
         store: the gateway's database.
@@ -58,7 +60,10 @@ def withdraw(store: Store, name: str, reason: Reason, corrective: Sequence[str],
         except ValueError as error:
             raise WithdrawalError(str(error)) from error
         (row,) = store.outbox.append([_outbox_event(event, composed.payload)])
-        store.unit_states.put_back(_keys(event.epc), event.event_time, _state(store.history.before(event)))
+        things = _things(store, event.epc)
+        store.unit_states.put_back(things, event.event_time, _state(store.history.before(event)))
+        store.loads.never_passed(things, event.event_time)
+        store.retained.mark("shipment", (event.shipment_id,))
     return Withdrawn(event, row.sequence)
 
 
@@ -95,11 +100,28 @@ def _outbox_event(event: HistoryEvent, encode: Callable[[int], bytes]) -> Outbox
     )
 
 
-def _keys(epc: str) -> tuple[str, ...]:
-    return f"epc:{epc}", decode(epc).key
+def _things(store: Store, epc: str) -> tuple[str, ...]:
+    """The names under which the unit of a tag may stand: its own, and the one of a unit with several keys."""
+    keys = f"epc:{epc}", decode(epc).key
+    found = store.directory.find(keys)
+    return keys if found is None else tuple(dict.fromkeys((*keys, found[1].thing)))
 
 
 def _state(event: HistoryEvent | None) -> UnitState | None:
     if event is None:
         return None
-    return UnitState("", event.shipment_id, event.biz_step, event.direction, event.read_point, event.event_time)
+    epcis = json.loads(event.payload)["epcis"]
+    return UnitState(
+        key="",
+        shipment_id=event.shipment_id,
+        biz_step=event.biz_step,
+        direction=event.direction,
+        read_point=event.read_point,
+        event_time=event.event_time,
+        state=state_of(event.biz_step, event.verdict),
+        disposition=epcis.get("disposition"),
+        biz_location=epcis.get("bizLocation", {}).get("id"),
+        verdict=event.verdict,
+        event_id=event.event_id,
+        sequence=event.sequence,
+    )

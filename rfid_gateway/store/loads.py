@@ -96,6 +96,28 @@ class Loads:
         )
         return [str(row[0]) for row in rows]
 
+    def never_passed(self, units: Iterable[str], at: int) -> None:
+        """Forget that a unit went through a door at that time (UTC, microseconds): the event was withdrawn.
+
+        One that came in then is taken to be out again, as it was before.
+
+        Args:
+            units: names that the unit may have.
+            at: time of the event.
+        """
+        loads: list[str] = []
+        for unit in units:
+            rows = self._database.rows(
+                "DELETE FROM load_units WHERE unit = ? AND event_time = ? AND direction <> 'in' RETURNING load_id",
+                (unit, at),
+            )
+            rows += self._database.rows(
+                "UPDATE load_units SET direction = 'out' WHERE unit = ? AND event_time = ? RETURNING load_id",
+                (unit, at),
+            )
+            loads += [str(row[0]) for row in rows]
+        self.touch(loads)
+
     def touch(self, load_ids: Iterable[str]) -> None:
         """Have these loads reviewed; belongs into the transaction of what has changed."""
         self._database.change_many("UPDATE loads SET stale = 1 WHERE load_id = ?", ((each,) for each in load_ids))
