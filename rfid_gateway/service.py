@@ -214,10 +214,12 @@ class Service:
         publisher = self._publisher.state
         return {
             "state": "online",
+            "broker": publisher.broker,
             "mqtt": publisher.version,
             "backlog": self._backlog,
             "published": publisher.published,
             "refused": publisher.refused,
+            "set_aside": publisher.set_aside,
             "connections": publisher.connections,
             **self._counters(),
             "started": rfc3339(self._started_at, "+00:00"),
