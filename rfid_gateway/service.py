@@ -104,7 +104,7 @@ class Service:
         # Owned by the pipeline's thread from here on; others only look.
         self._announcer = Announcer(config, clock, self._post, self._switch)
         self._pipeline: Pipeline | None = None
-        self._pipeline_at = 0
+        self._pipeline_at = self._publisher_at = 0
         self._backlog = 0
         self._status_at = 0
         self._tidy_at = 0
@@ -126,13 +126,19 @@ class Service:
         return self._pipeline_thread.is_alive() and (self._repairing or self._publisher_thread.is_alive())
 
     def heartbeats(self) -> Mapping[str, int]:
-        """When each worker moved last, monotonic µs; 0 until it is up: the pipeline with the store, the publisher."""
-        return {"pipeline": self._pipeline_at, "publisher": self._publisher.moved_at}
+        """When each worker moved last, monotonic µs; 0 until it is up: the pipeline with the store, the publisher.
+
+        A publisher that tries again because of the database moves, and so does everything while a new database is made.
+        """
+        if self._repairing:
+            now = self._clock.monotonic_us()
+            return {"pipeline": now, "publisher": now}
+        return {"pipeline": self._pipeline_at, "publisher": max(self._publisher_at, self._publisher.moved_at)}
 
     def status_line(self) -> str:
         """How the gateway is doing, in a few words for `systemctl status`."""
         readers, publisher, pipeline = self._announcer.readers, self._publisher.state, self._pipeline
-        broker = "connected" if publisher.connected else publisher.detail
+        broker = "connected" if publisher.connected else publisher.detail or "not connected"
         trouble = f", database: {pipeline.store_trouble}" if pipeline and pipeline.store_trouble else ""
         return f"{readers.online} of {len(readers)} readers online, broker {broker}, {self._backlog} waiting{trouble}"
 
@@ -291,6 +297,7 @@ class Service:
             self._publisher = self._new_publisher()
             self._publisher_thread = self._new_publisher_thread()
             self._publisher_thread.start()
+            self._pipeline_at = self._publisher_at = self._clock.monotonic_us()
             self._repairing = False
         self._announcer.set_aside(_set_aside_words(self._repaired))
 
@@ -318,6 +325,7 @@ class Service:
             except StoreError as error:
                 log.error("publisher.store_failed", reason=str(error))
                 self._publisher_trouble = error
+                self._publisher_at = self._clock.monotonic_us()
                 if publisher.wait_closed(STATUS_INTERVAL_US / 1e6):
                     return
             else:

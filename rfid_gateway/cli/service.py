@@ -76,7 +76,6 @@ def install(root: Path) -> None:
         _call("systemd-sysusers", "/etc/sysusers.d/rfid-gateway.conf")
         _call("systemd-tmpfiles", "--create", "/etc/tmpfiles.d/rfid-gateway.conf")
         _call("systemctl", "daemon-reload")
-        _call("udevadm", "control", "--reload")
         _call("systemctl", "enable", "--now", "rfid-gateway.service")
     click.echo(f"next: edit {config}, check it with rfid-gateway check, then: systemctl restart rfid-gateway")
 
@@ -97,7 +96,6 @@ def uninstall(root: Path) -> None:
         _remove(target)
     if root == Path("/"):
         _call("systemctl", "daemon-reload")
-        _call("udevadm", "control", "--reload")
     click.echo("configuration (/etc/rfid-gateway), events (/var/lib/rfid-gateway) and user are kept")
 
 

@@ -152,7 +152,7 @@ class _Life:
         box.run("chmod", "0600", "/etc/rfid-gateway/mqtt-password")
         drop_in = (UNITS / "mqtt-password.conf").read_text()
         box.write(f"/etc/systemd/system/{UNIT}.d/mqtt-password.conf", drop_in)
-        self._write_config(CREDENTIAL)
+        self._write_config("credential:mqtt-password")
         checked = box.finish("rfid-gateway", "check")
         yield "rfid-gateway check", checked.returncode == 0, checked.stdout
         epcs = sorted({sighting.epc for sighting in steady_field("simulated", rate=50, tags=5)(0, 1_000_000)})
@@ -225,7 +225,7 @@ class _Life:
         log = box.run("journalctl", "-u", UNIT, "-o", "cat", f"_PID={before}")
         stack = "Fatal Python error: Aborted" in log and "publisher.py" in log and "event=worker.hangs" in log
         yield "one worker hangs: started again with its stack", good and stack, log[-400:]
-        self._write_config(CREDENTIAL)
+        self._write_config("credential:mqtt-password")
         box.run("rm", "/etc/rfid-gateway/dead-disk", f"/etc/systemd/system/{UNIT}.d/quick.conf")
         box.run("systemctl", "daemon-reload")
         box.run("systemctl", "restart", UNIT)

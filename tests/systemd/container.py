@@ -82,11 +82,12 @@ class Container:
 
     def __exit__(self, *_: object) -> None:
         assert self._process is not None
-        if self._leader and self._process.poll() is None:
-            self.run("systemctl", "poweroff")
         try:
+            if self._leader and self._process.poll() is None:
+                self.run("systemctl", "poweroff")
             self._process.wait(30)
-        except subprocess.TimeoutExpired:
+        except (subprocess.TimeoutExpired, RuntimeError):
+            # Also where the root was deleted under the container: it must not go on without us.
             self._process.kill()
             self._process.wait()
         self._remove()
