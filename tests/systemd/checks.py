@@ -370,6 +370,8 @@ class _Life:
     def without_package(self) -> Iterator[_Found]:
         """The same program in a folder of its own, as on a distribution without the package."""
         box = self._box
+        # Ours, not the package's; its credential is purged.
+        box.run("rm", "-r", f"/etc/systemd/system/{UNIT}.d")
         box.run("dpkg-deb", "-x", "/root/rfid-gateway.deb", "/opt/rfid-gateway")
         program = "/opt/rfid-gateway/usr/bin/rfid-gateway"
         done = box.finish(program, "service", "install")
