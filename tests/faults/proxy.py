@@ -87,7 +87,6 @@ class Proxy:
         self._weather = FAIR
         self._withhold: bool | None = None
         self._links: set[_Link] = set()
-        self._tasks: set[asyncio.Task[None]] = set()
         self._loop = asyncio.new_event_loop()
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = int(self._listener.getsockname()[1])
@@ -131,11 +130,11 @@ class Proxy:
         asyncio.set_event_loop(self._loop)
         server = self._loop.run_until_complete(asyncio.start_server(self._take, sock=self._listener))
         self._loop.run_forever()
-        self._cut(reset=False)
         server.close()
-        for task in asyncio.all_tasks(self._loop):
-            task.cancel()
-        self._loop.run_until_complete(asyncio.sleep(0))
+        # Broken connections end their tasks; a cancelled one would be reported as an error by asyncio's streams.
+        self._cut(reset=False)
+        if tasks := asyncio.all_tasks(self._loop):
+            self._loop.run_until_complete(asyncio.wait(tasks, timeout=_PATIENCE_S))
         self._loop.close()
 
     def _change(self, weather: Weather) -> None:

@@ -57,8 +57,15 @@ def run(seed: int, faults: int, kinds: list[str], sites: int, size: int, progres
     with ProcessPoolExecutor(sites, mp_context=get_context("spawn"), max_tasks_per_child=1) as pool:
         for done in as_completed([pool.submit(run_batch, batch) for batch in batches]):
             results.append(done.result())
+            progress.console.print(_batch_words(results[-1]), style="dim", highlight=False)
             progress.advance(task, len(results[-1].batch.kinds))
     return results
+
+
+def _batch_words(result: Result) -> str:
+    total = reduce(add, result.counts.values(), Count())
+    words = f"batch {result.batch.number}: {total.faults} faults, {total.received} of {total.expected} events"
+    return "\n".join([words, *result.wrong])
 
 
 def summed(results: list[Result]) -> dict[str, Count]:
@@ -121,10 +128,7 @@ def main(*, faults: int, seed: int | None, kinds: str, sites: int, size: int, as
         console = Console(width=None if sys.stdout.isatty() else 120)
         console.print(_table(counts, total))
         console.print(f"seed {seed}, {time.monotonic() - began:.0f} s, {sites} sites at once")
-    wrong = [(result, words) for result in results for words in result.wrong]
-    for result, words in wrong:
-        print(f"batch {result.batch.number}: {words}", file=sys.stderr)
-    if wrong or total.faults < faults:
+    if any(result.wrong for result in results) or total.faults < faults:
         for result in results:
             if result.log:
                 print(f"--- log of batch {result.batch.number} ---\n{result.log[-6000:]}", file=sys.stderr)

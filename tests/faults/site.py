@@ -190,6 +190,9 @@ class Gateway:
             return 0
         self._process.kill()
         code = self._process.wait()
+        # libfaketime's own; who is killed cannot take them away.
+        for name in ("faketime_shm_", "sem.faketime_sem_"):
+            Path(f"/dev/shm/{name}{self._process.pid}").unlink(missing_ok=True)
         self._process = None
         return code
 
