@@ -1,6 +1,6 @@
 /* Between the gateway and its disk: slow fsync, a kill in the middle of a write, and a count of refused writes.
  *
- * Loaded with LD_PRELOAD. The file that RFID_FAULTS names is shared with the suite: five 64-bit numbers, see shim.py.
+ * Loaded with LD_PRELOAD. The file that RFID_FAULTS names is shared with the suite: six 64-bit numbers, see shim.py.
  * SQLite alone uses pwrite64 and fdatasync in the gateway; everything else passes through.
  */
 #define _GNU_SOURCE
@@ -21,7 +21,8 @@ struct control {
     int64_t syncs_delayed;  /* we count */
     int64_t kill_at_write;  /* the suite sets it: the so-manieth write from now on is cut in half by a SIGKILL */
     int64_t kills;          /* we count */
-    int64_t writes_refused; /* we count: no room */
+    int64_t writes_refused; /* we count: no room for the database */
+    int64_t files_refused;  /* we count: no room for another file */
 };
 
 static struct control *control;
@@ -81,5 +82,16 @@ ssize_t pwrite64(int fd, const void *data, size_t size, off64_t offset)
     ssize_t written = real(fd, data, size, offset);
     if (control && written < (ssize_t)size)
         __atomic_add_fetch(&control->writes_refused, 1, __ATOMIC_SEQ_CST);
+    return written;
+}
+
+ssize_t write(int fd, const void *data, size_t size)
+{
+    static ssize_t (*real)(int, const void *, size_t);
+    if (!real)
+        real = (ssize_t (*)(int, const void *, size_t))dlsym(RTLD_NEXT, "write");
+    ssize_t written = real(fd, data, size);
+    if (control && written < 0 && errno == ENOSPC)
+        __atomic_add_fetch(&control->files_refused, 1, __ATOMIC_SEQ_CST);
     return written;
 }

@@ -6,7 +6,7 @@ import subprocess
 from pathlib import Path
 
 SOURCE = Path(__file__).with_name("shim.c")
-_NAMES = ("sync_delay_us", "syncs_delayed", "kill_at_write", "kills", "writes_refused")
+_NAMES = ("sync_delay_us", "syncs_delayed", "kill_at_write", "kills", "writes_refused", "files_refused")
 """64-bit numbers in the order of `struct control` in shim.c."""
 
 
@@ -55,8 +55,13 @@ class Disk:
 
     @property
     def writes_refused(self) -> int:
-        """Writes that failed or were cut short, as by a full disk."""
+        """Writes of the database that failed or were cut short, as by a full disk."""
         return self._get("writes_refused")
+
+    @property
+    def files_refused(self) -> int:
+        """Writes of other files, such as the state file, for which there was no room."""
+        return self._get("files_refused")
 
     def close(self) -> None:
         self._memory.close()
