@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 import structlog
 
 from rfid_gateway.clock import Clock
-from rfid_gateway.command_desk import Answer, CommandDesk, Received
+from rfid_gateway.command_desk import Answer, CommandDesk
+from rfid_gateway.command_reception import Received
 from rfid_gateway.config import Config
 from rfid_gateway.events.location import LocationEvent
 from rfid_gateway.events.payload import compose
@@ -28,7 +29,7 @@ from rfid_gateway.reads import UP, GpiEdge, ReaderStatus, TagReport
 from rfid_gateway.resolve import Bound, Resolver, dump, keys_of, load, time_of
 from rfid_gateway.shipments.faults import ShipmentSourceError
 from rfid_gateway.shipments.json_source import parse_payload
-from rfid_gateway.shipments.loads import COMMAND, Incomplete, Misplaced
+from rfid_gateway.shipments.loads import Incomplete, Misplaced
 from rfid_gateway.shipments.progress import state_of
 from rfid_gateway.store.connection import Store
 from rfid_gateway.store.database import StoreBusyError, StoreDamagedError, StoreError, StoreFullError
@@ -196,14 +197,6 @@ class Pipeline:
         except StoreError as error:
             log.error("loads.not_reviewed", reason=str(error), retry_in_s=REVIEW_US / 1e6)
             return []
-
-    def close_load(self, load_id: str) -> bool:
-        """Close a load because a person says so; False if there is none, or it is closed already.
-
-        Raises:
-            StoreError: it cannot be written now.
-        """
-        return self._store.loads.close(load_id, self._clock.utc_us(), COMMAND)
 
     def _observe(self, items: Sequence[Item], now: int) -> None:
         """Tag reports and photo-eyes become observations: presence in zones, passages through doors."""

@@ -11,6 +11,7 @@ from rfid_gateway.config import Config
 from rfid_gateway.observe.observations import Direction
 from rfid_gateway.resolve import Bound
 from rfid_gateway.shipments.loads import (
+    COMMAND,
     Comparison,
     Incomplete,
     Kind,
@@ -91,8 +92,9 @@ class Loading:
                 closed_by=None if reopened else load.closed_by,
             )
         )
-        # Each gateway of a site knows every load; the one at whose door it stands speaks of it.
-        ours = load.door in self._doors or comparison.touched
+        # Each gateway of a site knows every load; the one at whose door it stands speaks of it, and the one to which
+        # a person has said that it is closed.
+        ours = load.door in self._doors or comparison.touched or load.closed_by == COMMAND
         if ours:
             self._store.retained.mark("load", (load.load_id,))
         news = load.departure is None or at - load.departure - self._grace < LATE_NEWS_US

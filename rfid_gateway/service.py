@@ -15,7 +15,8 @@ import structlog
 
 from rfid_gateway.announcer import Announcer
 from rfid_gateway.clock import Clock
-from rfid_gateway.command_desk import CommandDesk, Surroundings
+from rfid_gateway.command_desk import CommandDesk
+from rfid_gateway.command_execution import Surroundings
 from rfid_gateway.command_tokens import read_clients
 from rfid_gateway.config import Config
 from rfid_gateway.events.times import rfc3339

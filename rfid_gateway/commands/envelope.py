@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
 
-from rfid_gateway.commands.catalogue import COMMANDS, Arguments, Command
+from rfid_gateway.commands.arguments import Arguments
+from rfid_gateway.commands.catalogue import COMMANDS, Command
 from rfid_gateway.events import times
 from rfid_gateway.shipments import fields
 from rfid_gateway.shipments.faults import Fault, Faults
@@ -68,7 +69,7 @@ def parse_command(name: str, arguments: Mapping[str, object], source: str) -> Co
         ShipmentSourceError: with every fault: its key, and what was expected.
     """
     faults = Faults(source)
-    command = COMMANDS[name](Arguments(arguments, faults))
+    command = COMMANDS[name].read(Arguments(arguments, faults))
     faults.raise_if_any()
     return command
 

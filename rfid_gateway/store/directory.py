@@ -43,23 +43,42 @@ class Directory:
         return deleted
 
     def bind(self, shipment_id: str, unit: Unit) -> bool:
-        """Add a unit to a shipment, or move it there; False if there is no such shipment."""
+        """Add a unit to a shipment, or move it there; False if there is no such shipment.
+
+        A unit that the directory knows by several keys moves with all of them, whichever is named.
+        """
         with self._database.transaction():
             known = self._database.row("SELECT 1 FROM shipments WHERE shipment_id = ?", (shipment_id,))
             if known:
-                self._write_units(shipment_id, (unit,))
+                if not self._move(shipment_id, unit):
+                    self._write_units(shipment_id, (unit,))
                 self._touch(shipment_id)
                 self._changed()
         return known is not None
 
     def unbind(self, key: str) -> bool:
-        """Take a unit out of its shipment; False if it is in none."""
+        """Take a unit out of its shipment, with all its keys; False if it is in none."""
         with self._database.transaction():
-            row = self._database.row("DELETE FROM units WHERE key = ? RETURNING shipment_id", (key,))
-            if row:
-                self._touch(str(row[0]))
+            found = self._unit(key)
+            if found:
+                self._database.change(
+                    "DELETE FROM units WHERE shipment_id = ?1 AND coalesce(counts_as, key) = ?2", found
+                )
+                self._touch(found[0])
             self._changed()
-        return row is not None
+        return found is not None
+
+    def keys_of(self, key: str) -> tuple[str, ...]:
+        """Return all keys of the unit that has this one, the one that stands for it first; none if it is unknown."""
+        found = self._unit(key)
+        if found is None:
+            return ()
+        rows = self._database.rows(
+            """SELECT key FROM units WHERE shipment_id = ?1 AND coalesce(counts_as, key) = ?2
+               ORDER BY key <> ?2, key""",
+            found,
+        )
+        return tuple(str(row[0]) for row in rows)
 
     def find(self, keys: Sequence[str]) -> tuple[Shipment, Unit] | None:
         """Return the unit of the first key that is known, and its shipment without the list of units."""
@@ -161,6 +180,23 @@ class Directory:
                  shipment_id = excluded.shipment_id, parent = excluded.parent, counts_as = excluded.counts_as""",
             ((unit.key, shipment_id, unit.parent, unit.counts_as) for unit in units),
         )
+
+    def _unit(self, key: str) -> tuple[str, str] | None:
+        """The shipment of the unit that has a key, and `Unit.thing`."""
+        row = self._database.row("SELECT shipment_id, coalesce(counts_as, key) FROM units WHERE key = ?", (key,))
+        return (str(row[0]), str(row[1])) if row else None
+
+    def _move(self, shipment_id: str, unit: Unit) -> bool:
+        """Have a known unit travel under a shipment; False if it is not known."""
+        found = self._unit(unit.key)
+        if found is None:
+            return False
+        self._database.change(
+            """UPDATE units SET shipment_id = ?3, parent = ?4
+               WHERE shipment_id = ?1 AND coalesce(counts_as, key) = ?2""",
+            (*found, shipment_id, unit.parent),
+        )
+        return True
 
     def _touch(self, shipment_id: str) -> None:
         """Units of a shipment came or went: its status and its load look different now."""

@@ -48,6 +48,13 @@ class Loads:
         )
         return [_load(row) for row in rows]
 
+    def next_open(self, limit: int) -> tuple[str, ...]:
+        """Return the ids of the open loads that depart next; those without a departure come first."""
+        rows = self._database.rows(
+            "SELECT load_id FROM loads WHERE closed_at IS NULL ORDER BY departure LIMIT ?", (limit,)
+        )
+        return tuple(str(row[0]) for row in rows)
+
     def at_door(self, door: str, since: int) -> list[Load]:
         """Return the loads that may stand at a door at that time (UTC, microseconds) or later."""
         waiting = self._database.rows(

@@ -14,10 +14,11 @@ from jsonschema import Draft202012Validator
 from rfid_gateway.alerts import Alert
 from rfid_gateway.commands.catalogue import COMMANDS
 from rfid_gateway.commands.envelope import parse_command, read_envelope
+from rfid_gateway.commands.reply import Outcome, Reply
 from rfid_gateway.shipments import json_source
 from rfid_gateway.shipments.faults import ShipmentSourceError
 from rfid_gateway.shipments.json_source import parse_payload
-from rfid_simulators.demo import GATEWAY, SITE, Warehouse
+from rfid_simulators.demo import CONFIGURATION, GATEWAY, SITE, Warehouse
 from tests.asyncapi import DOCS, SCHEMAS, Contract
 from tests.conftest import skip_or_fail
 from tests.e2e.running import RunningGateway, running_gateway
@@ -34,7 +35,7 @@ RIGHTS = """
 [[commands.clients]]
 name = "backend"
 token_file = "{folder}/token"
-allow = ["restart_reader", "bind_tag", "unbind_tag", "replay"]
+allow = ["restart_reader", "bind_tag", "unbind_tag", "close_load", "replay"]
 [alerts]
 reader_down_after_s = 1.0
 [[readers]]
@@ -102,6 +103,7 @@ def _give_commands(backend: Backend5) -> None:
         "bind_tag": {"shipment_id": "S-1", "epc": "E2001122", "parent": SSCC},
         "find_tag": {"sscc": SSCC},
         "unbind_tag": {"epc": "E2001122"},
+        "close_load": {"load": LOAD},
         "replay": {"from_sequence": 1, "to_sequence": 2},
     }
     assert asked.keys() == COMMANDS.keys()
@@ -119,7 +121,7 @@ def _give_commands(backend: Backend5) -> None:
 
 def _wait_for_what_happens(backend: Backend5) -> None:
     eventually(lambda: bool(backend.on(f"{OWN}/loads/Tour 4%2F7")), "the load of S-1")
-    kinds = {"reader_down", "directory_refused", "unknown_tag", "wrong_door"}
+    kinds = {"reader_down", "directory_refused", "unknown_tag", "wrong_door", "missing"}
     topic = f"{OWN}/alerts"
     eventually(lambda: {alert["kind"] for alert in backend.on(topic)} >= kinds, f"alerts: {kinds}", patience_s=90)
     steps = {"packing", "storing", "departing"}
@@ -203,7 +205,22 @@ def test_schemas_have_every_field_that_the_gateway_reads_or_says() -> None:
 def test_the_document_names_every_command(contract: Contract) -> None:
     assert contract.document["components"]["parameters"]["command"]["enum"] == list(COMMANDS)
     assert SCHEMAS["command.json"]["$defs"].keys() - {"shared"} == COMMANDS.keys()
+    assert SCHEMAS["command.json"]["anyOf"] == [{"$ref": f"#/$defs/{name}"} for name in COMMANDS]
     assert SCHEMAS["reply.json"]["$defs"].keys() == {*COMMANDS, "directory_batch"}
+
+
+@pytest.mark.parametrize("name", [*COMMANDS, "directory_batch"])
+def test_the_result_of_a_reply_is_that_of_its_command(contract: Contract, name: str) -> None:
+    values = Reply(Outcome.DONE, "well", {"surprise": 1}).values(GATEWAY, name, None, 0)
+    (fault, *_) = contract.faults("reply.json", values)
+    assert fault.startswith("$.result: ")
+
+
+def test_what_is_written_for_people_names_every_command() -> None:
+    table = re.findall(r"^\| `(\w+)` \|", (DOCS / "mqtt.md").read_text().partition("## Commands")[2], re.MULTILINE)
+    assert table[: len(COMMANDS)] == list(COMMANDS)
+    allowed = re.findall(r"^allow = (\[.*\])$", CONFIGURATION, re.MULTILINE)
+    assert json.loads(allowed[0]) == list(COMMANDS), "the demo lets everybody give every command"
 
 
 @pytest.mark.parametrize(
@@ -224,6 +241,10 @@ def test_the_document_names_every_command(contract: Contract) -> None:
         ("bind_tag", {"epc": "E2001122"}),
         ("unbind_tag", {"unit": SSCC}),
         ("unbind_tag", {"unit": SSCC, "parent": SSCC}),
+        ("close_load", {"load": LOAD}),
+        ("close_load", {"load": ""}),
+        ("close_load", {"load_id": LOAD}),
+        ("close_load", {}),
         ("replay", {"from_sequence": 1, "to_sequence": 2}),
         ("replay", {"from_sequence": 0, "to_sequence": 2}),
         ("replay", {"from_sequence": True, "to_sequence": 2}),

@@ -1,5 +1,6 @@
 """docs/backend.md, run as it is printed against the demo's warehouse and a running gateway."""
 
+import json
 import os
 import re
 import sqlite3
@@ -128,6 +129,12 @@ def test_announce_and_ask(terminal: Terminal) -> None:
 def test_ask_over_3_1_1(terminal: Terminal) -> None:
     reply = terminal.run("ask_311.sh")
     assert reply.startswith('{"request_id":"status-1","gateway":"gate-1","command":"status","outcome":"done"')
+
+
+def test_close_a_load(terminal: Terminal) -> None:
+    status, reply = (json.loads(line) for line in terminal.run("close.sh").splitlines())
+    assert (status["load_id"], status["state"]) == ("Tour 7", "open")
+    assert (reply["outcome"], reply["result"]["missing"]) == ("done", 1)
 
 
 def _grown(terminal: Terminal, count: int) -> bool:

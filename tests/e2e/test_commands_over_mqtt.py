@@ -21,7 +21,7 @@ state_dir = "{folder}"
 {mqtt}
 protocol = "{protocol}"
 [commands]
-allow = ["status", "restart_reader", "find_tag", "bind_tag", "replay"]
+allow = ["status", "restart_reader", "find_tag", "bind_tag", "unbind_tag", "close_load", "replay"]
 [[readers]]
 id = "dock-1"
 driver = "llrp"
@@ -128,3 +128,53 @@ def test_events_are_published_again_on_demand_also_through_a_restart_of_the_brok
             eventually(lambda: {each["sequence"] for each in backend.on(topic)} == set(range(1, 31)), "all of them")
             assert all(each["replayed"] for each in backend.on(topic))
         wait_for_outbox(gateway)
+
+
+@pytest.mark.parametrize("protocol", ["3.1.1", "5"])
+def test_a_load_that_is_closed_by_command_is_told_and_what_it_lacks_is_an_alert(
+    tmp_path: Path, mosquitto: Mosquitto, protocol: str
+) -> None:
+    """Its retained topic and the alert follow as after any other closing; a copy after a kill -9 closes nothing."""
+    configuration = configure(tmp_path, mosquitto, protocol)
+    units = [{"sscc": SSCC, "tid": "E2801160"}, {"epc": "E2001122"}]
+    entry = {"units": units, "load": "Tour 4/7"}
+    topic = f"{OWN}/loads/Tour 4%2F7"
+    with backend5(mosquitto.host, mosquitto.port) as backend, running_gateway(configuration) as gateway:
+        eventually(lambda: bool(backend.on(f"{OWN}/status")), "the gateway is online")
+        backend.publish("rfid/hamburg/directory/shipments/S-1", json.dumps(entry), retain=True)
+        command(backend, "find_tag", request_id="0", tid="E2801160")
+        assert reply_to(backend, "0")["result"]["keys"] == [f"(00){SSCC}", "tid:E2801160"]
+        command(backend, "close_load", request_id="1", load="Tour 47")
+        assert reply_to(backend, "1")["faults"] == [
+            {
+                "index": None,
+                "line": None,
+                "key": "load",
+                "problem": "there is no load 'Tour 47'; did you mean 'Tour 4/7'?",
+            }
+        ]
+        assert backend.on(topic) == [], "nobody speaks of a load at no door of this gateway"
+        command(backend, "close_load", request_id="2", load="Tour 4/7")
+        reply = reply_to(backend, "2")
+        assert (reply["outcome"], reply["result"]["expected"], reply["result"]["missing"]) == ("done", 2, 2)
+        eventually(lambda: bool(backend.on(topic)), "the load is told")
+        told = backend.on(topic)[-1]
+        assert (told["state"], told["closed_by"], told["missing"], told["outstanding"]) == ("closed", "command", 2, 0)
+        assert {each["unit"] for each in told["units"]["missing"]} == {SSCC, "epc:E2001122"}
+        assert [each.retain for each in backend.heard if each.topic == topic] == [True]
+        eventually(lambda: "missing" in kinds_of_alerts(backend), "the alert for what is missing")
+        (alert,) = [each for each in backend.on(f"{OWN}/alerts") if each["kind"] == "missing"]
+        assert (alert["load"], alert["count"]) == ("Tour 4/7", 2)
+        gateway.kill()
+        gateway.start()
+        command(backend, "close_load", request_id="2", load="Tour 4/7")
+        assert reply_to(backend, "2", 2) == reply | {"repeated": True}
+        command(backend, "close_load", request_id="3", load="Tour 4/7")
+        closed_at = told["closed_at"]
+        assert reply_to(backend, "3")["faults"][0]["problem"] == (
+            f"'Tour 4/7' is closed already, since {closed_at} (command)"
+        )
+
+
+def kinds_of_alerts(backend: Backend5) -> set[str]:
+    return {alert["kind"] for alert in backend.on(f"{OWN}/alerts")}

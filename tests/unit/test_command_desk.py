@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from rfid_gateway.command_desk import REMEMBERED_US, CommandDesk, Surroundings
+from rfid_gateway.command_desk import REMEMBERED_US, CommandDesk
+from rfid_gateway.command_execution import Surroundings
 from rfid_gateway.command_tokens import read_clients
 from rfid_gateway.commands.catalogue import COMMANDS
 from rfid_gateway.config import ConfigError, parse
@@ -34,7 +35,7 @@ per_minute = 30
 [[commands.clients]]
 name = "wms"
 token_file = "{folder}/token"
-allow = ["bind_tag", "unbind_tag", "replay"]
+allow = ["bind_tag", "unbind_tag", "close_load", "replay"]
 """
 
 
@@ -84,8 +85,8 @@ class Site:
             [Request(topic, command, payload, lambda: self.acknowledged.append(done), **message)]
         )
 
-    def announce(self, shipment_id: str) -> None:
-        self.store.directory.upsert([Shipment(shipment_id, (Unit(f"epc:{shipment_id}"),))])
+    def announce(self, shipment_id: str, *units: Unit, load: str | None = None) -> None:
+        self.store.directory.upsert([Shipment(shipment_id, units or (Unit(f"epc:{shipment_id}"),), load=load)])
 
     def wms(self, command: str, request_id: str = "1", **fields: Any) -> dict[str, Any]:
         return self.send(command, {"token": TOKEN, "request_id": request_id, **fields})
@@ -99,13 +100,14 @@ def site(tmp_path: Path) -> Iterator[Site]:
 
 
 def test_every_command_of_the_catalogue_is_carried_out(site: Site) -> None:
-    site.announce("S-1")
+    site.announce("S-1", load="T-1")
     fields: dict[str, dict[str, Any]] = {
         "status": {},
         "restart_reader": {"reader": "dock-1"},
         "bind_tag": {"shipment_id": "S-1", "sscc": SSCC},
         "find_tag": {"epc": EPC},
         "unbind_tag": {"epc": EPC},
+        "close_load": {"load": "T-1"},
         "replay": {"from_sequence": 1, "to_sequence": 9},
     }
     assert fields.keys() == COMMANDS.keys()
@@ -119,19 +121,114 @@ def test_a_tag_is_bound_found_moved_and_unbound(site: Site) -> None:
     site.announce("S-2")
     site.wms("bind_tag", "1", shipment_id="S-1", epc=EPC, parent="340123450000000024")
     moved = site.wms("bind_tag", "2", shipment_id="S-2", sscc=SSCC)
-    assert moved["result"] == {"key": KEY, "shipment_id": "S-2", "previous_shipment_id": "S-1"}
+    assert moved["result"] == {"key": KEY, "keys": [KEY], "shipment_id": "S-2", "previous_shipment_id": "S-1"}
     assert site.send("find_tag", {"epc": EPC})["result"]["shipment_id"] == "S-2"
     gone = site.wms("unbind_tag", "3", sscc=SSCC)
-    assert gone["result"] == {"key": KEY, "shipment_id": None, "previous_shipment_id": "S-2"}
+    assert gone["result"] == {"key": KEY, "keys": [KEY], "shipment_id": None, "previous_shipment_id": "S-2"}
     assert site.send("find_tag", {"epc": EPC})["result"]["shipment_id"] is None
     again = site.wms("unbind_tag", "4", sscc=SSCC)
     assert (again["outcome"], again["detail"][:36]) == ("refused", "1 fault; nothing was changed. (00)34")
 
 
+TID, HEX = "tid:E2801160", "epc:E2001122AABB"
+SEVERAL = {
+    "two": (Unit(KEY), Unit(TID, counts_as=KEY)),
+    "three": (Unit(KEY), Unit(TID, counts_as=KEY), Unit(HEX, counts_as=KEY)),
+}
+"""Units as `units` of an entry become rows: the first key stands for the thing."""
+
+
+def arrive(site: Site, epc: str) -> None:
+    """Have the storage reader see a tag."""
+    read = TagRead(epc, 1, site.clock.now, site.clock.now, -50.0)
+    site.pipeline.drain([TagReport("storage-1", site.clock.now, site.clock.monotonic_us(), (read, read))])
+
+
+@pytest.mark.parametrize("units", SEVERAL.values(), ids=SEVERAL)
+def test_a_unit_is_found_by_each_of_its_keys_with_the_place_where_it_was_last(
+    site: Site, units: tuple[Unit, ...]
+) -> None:
+    site.announce("S-1", *units, Unit("epc:AA"))
+    arrive(site, EPC)
+    keys = [KEY, *sorted(unit.key for unit in units[1:])]
+    for unit in units:
+        result = site.send("find_tag", {"unit": unit.key})["result"]
+        assert (result["key"], result["keys"], result["shipment_id"]) == (unit.key, keys, "S-1")
+        assert (result["last_biz_step"], result["last_read_point"][-7:]) == ("storing", "store-1")
+
+
+@pytest.mark.parametrize("named", [0, 1, 2])
+@pytest.mark.parametrize("units", SEVERAL.values(), ids=SEVERAL)
+def test_a_unit_moves_with_all_its_keys_by_whichever_it_is_bound(
+    site: Site, units: tuple[Unit, ...], named: int
+) -> None:
+    key = units[min(named, len(units) - 1)].key
+    site.announce("S-1", *units, Unit("epc:AA"))
+    site.announce("S-2", Unit("epc:BB"))
+    moved = site.wms("bind_tag", shipment_id="S-2", unit=key, parent="340123450000000024")["result"]
+    assert (moved["key"], set(moved["keys"])) == (key, {unit.key for unit in units})
+    assert (moved["shipment_id"], moved["previous_shipment_id"]) == ("S-2", "S-1")
+    there, left = site.store.directory.show("S-2"), site.store.directory.show("S-1")
+    assert there is not None
+    assert left is not None
+    parent = "(00)340123450000000024"
+    assert set(there.units) == {Unit("epc:BB"), *(Unit(each.key, parent, each.counts_as) for each in units)}
+    assert left.units == (Unit("epc:AA"),)
+    # One thing still, for the shipment's status and its load.
+    assert len(site.store.unit_states.of_shipment("S-2")) == 2
+
+
+@pytest.mark.parametrize("named", [0, 1, 2])
+@pytest.mark.parametrize("units", SEVERAL.values(), ids=SEVERAL)
+def test_a_unit_is_unbound_with_all_its_keys(site: Site, units: tuple[Unit, ...], named: int) -> None:
+    key = units[min(named, len(units) - 1)].key
+    site.announce("S-1", *units, Unit("epc:AA"))
+    gone = site.wms("unbind_tag", unit=key)["result"]
+    assert (gone["key"], set(gone["keys"])) == (key, {unit.key for unit in units})
+    left = site.store.directory.show("S-1")
+    assert left is not None
+    assert left.units == (Unit("epc:AA"),)
+    for unit in units:
+        result = site.send("find_tag", {"unit": unit.key})["result"]
+        assert (result["shipment_id"], result["keys"]) == (None, [])
+
+
+def test_keys_that_another_shipment_took_over_stay_there(site: Site) -> None:
+    site.announce("S-1", *SEVERAL["three"])
+    site.announce("S-2", Unit(KEY))
+    assert site.wms("unbind_tag", "1", unit=TID)["result"]["keys"] == [HEX, TID]
+    assert site.send("find_tag", {"unit": KEY})["result"]["shipment_id"] == "S-2"
+
+
+def test_a_load_is_closed_and_what_was_not_seen_of_it_is_missing(site: Site) -> None:
+    site.announce("S-1", *SEVERAL["two"], Unit("epc:AA"), load="T-1")
+    site.pipeline.review_loads()
+    reply = site.wms("close_load", load="T-1")
+    counts = {"expected": 2, "seen": 0, "missing": 2, "undecided": 0, "wrong_door": 0}
+    assert (reply["outcome"], reply["result"]) == ("done", {"load": "T-1", **counts})
+    assert reply["detail"] == "load T-1 is closed: 0 of 2 units seen, 2 missing"
+    closed = site.store.loads.find("T-1")
+    assert closed is not None
+    assert (closed.closed_at, closed.closed_by) == (site.clock.now, "command")
+    site.clock.now += 2 * SECOND
+    (lacking,) = site.pipeline.review_loads()
+    assert (lacking.load.load_id, len(lacking.comparison.missing)) == ("T-1", 2)
+    assert site.wms("close_load", load="T-1") == reply | {"repeated": True}
+    again = site.wms("close_load", "2", load="T-1")
+    assert again["faults"][0]["key"] == "load"
+    assert again["detail"].endswith("load: 'T-1' is closed already, since 2026-11-18T11:06:40.000+00:00 (command)")
+
+
+def test_a_load_that_does_not_exist_is_refused_with_the_one_that_was_probably_meant(site: Site) -> None:
+    assert site.wms("close_load", "1", load="T-1")["detail"].endswith("there is no load 'T-1'; no load is open")
+    site.announce("S-1", load="Tour 4/7")
+    problem = site.wms("close_load", "1", load="Tour 47")["faults"][0]["problem"]
+    assert problem == "there is no load 'Tour 47'; did you mean 'Tour 4/7'?"
+
+
 def test_a_tag_seen_before_it_is_bound_becomes_an_event_in_the_same_commit(site: Site) -> None:
     site.announce("S-1")
-    read = TagRead(EPC, 1, site.clock.now, site.clock.now, -50.0)
-    site.pipeline.drain([TagReport("storage-1", site.clock.now, site.clock.monotonic_us(), (read, read))])
+    arrive(site, EPC)
     assert site.store.history.events(9) == []
     drained = site.drain("bind_tag", {"token": TOKEN, "request_id": "1", "shipment_id": "S-1", "sscc": SSCC})
     assert [event.shipment_id for event in drained.located] == ["S-1"]
@@ -192,8 +289,8 @@ def test_rights_hang_on_the_token(site: Site) -> None:
     assert without["detail"].startswith("bind_tag is not allowed to anybody without a token")
     wrong = site.send("status", {"token": "wrong-horse-battery"})
     assert wrong["detail"].startswith("the token is no client's")
-    unknown = site.send("close_load", {"load": "L-1"})
-    assert unknown["detail"] == "there is no command 'close_load'; expected one of find_tag, restart_reader, status"
+    unknown = site.send("open_gate", {"gate": "1"})
+    assert unknown["detail"] == "there is no command 'open_gate'; expected one of find_tag, restart_reader, status"
 
 
 def test_a_token_is_neither_answered_nor_logged_nor_kept(site: Site, capsys: pytest.CaptureFixture[str]) -> None:
@@ -341,8 +438,7 @@ def publish(store: Store, site: Site, count: int) -> None:
     """Let a tag arrive so often, and the broker acknowledge all but the last of its events."""
     store.directory.upsert([Shipment("S-1", (Unit(KEY),))])
     for _ in range(count):
-        read = TagRead(EPC, 1, site.clock.now, site.clock.now, -50.0)
-        site.pipeline.drain([TagReport("storage-1", site.clock.now, site.clock.monotonic_us(), (read, read))])
+        arrive(site, EPC)
         for _ in range(40):
             site.clock.now += SECOND
             site.pipeline.drain([])

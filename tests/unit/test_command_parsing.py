@@ -7,7 +7,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rfid_gateway.commands.catalogue import MOST_REPLAYED, BindTag, FindTag, Replay, RestartReader, Status, UnbindTag
+from rfid_gateway.commands.catalogue import (
+    COMMANDS,
+    MOST_REPLAYED,
+    BindTag,
+    CloseLoad,
+    FindTag,
+    Replay,
+    RestartReader,
+    Status,
+    UnbindTag,
+)
 from rfid_gateway.commands.envelope import LONGEST_ID, MOST_BYTES, fingerprint, parse_command, read_envelope
 from rfid_gateway.commands.reply import Outcome, Reply, encode, refused
 from rfid_gateway.commands.rights import Client, RateLimit, Rights, UnknownTokenError, digest_of
@@ -34,11 +44,13 @@ MINUTE = 60_000_000
             BindTag("S-1", Unit("tid:E2801160", f"(00){SSCC}")),
         ),
         ("unbind_tag", {"unit": f"(00){SSCC}"}, UnbindTag(f"(00){SSCC}")),
+        ("close_load", {"load": "Tour 4/7"}, CloseLoad("Tour 4/7")),
         ("replay", {"from_sequence": 5, "to_sequence": 5}, Replay(5, 5)),
     ],
 )
 def test_fields_become_a_command(name: str, arguments: dict[str, Any], command: object) -> None:
     assert parse_command(name, arguments, "t") == command
+    assert COMMANDS[name] is type(command)
 
 
 @pytest.mark.parametrize(
@@ -52,6 +64,11 @@ def test_fields_become_a_command(name: str, arguments: dict[str, Any], command: 
             "restart_reader",
             {"raeder": "dock-1"},
             ["raeder: unknown key; did you mean 'reader'?", "reader: is missing; expected the id of a reader"],
+        ),
+        (
+            "close_load",
+            {"load_id": "T-1"},
+            ["load_id: unknown key; did you mean 'load'?", "load: is missing; expected the id of a load"],
         ),
         (
             "bind_tag",

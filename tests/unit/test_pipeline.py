@@ -14,6 +14,7 @@ from rfid_gateway.driver import DriverOptions, DriverType, Emit
 from rfid_gateway.gateway import CHECKPOINT_US, RETRY_US, Pipeline
 from rfid_gateway.intake import DirectoryMessage
 from rfid_gateway.reads import GpiEdge, TagRead, TagReport
+from rfid_gateway.shipments.loads import COMMAND
 from rfid_gateway.store.connection import Store, open_store
 from rfid_gateway.store.database import StoreFullError
 
@@ -340,8 +341,7 @@ def test_a_unit_on_another_truck_is_told_by_the_drain_and_a_closed_load_by_its_r
     plant.pipeline.drain = lambda items: drained.append(drain(items)) or drained[-1]  # type: ignore[func-returns-value,method-assign]
     plant.pass_door(1, 2)
     assert [(each.kind, each.load_id) for one in drained for each in one.misplaced] == [("misrouted", "T-1")]
-    assert plant.pipeline.close_load("T-1")
-    assert not plant.pipeline.close_load("T-1")
+    assert plant.store.loads.close("T-1", plant.clock.utc_us(), COMMAND)
     plant.wait(2)
     assert [each.load.load_id for each in plant.pipeline.review_loads()] == ["T-1"]
     assert plant.pipeline.review_loads() == [], "not before the next second"

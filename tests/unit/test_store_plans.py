@@ -32,6 +32,8 @@ QUERIES: dict[str, Callable[[Store], object]] = {
     "of_shipment": lambda store: store.unit_states.of_shipment("S-1"),
     "entry": lambda store: store.directory.entry("S-1"),
     "unbind": lambda store: store.directory.unbind("epc:AA"),
+    "bind": lambda store: store.directory.bind("S-1", Unit("epc:AA")),
+    "keys_of": lambda store: store.directory.keys_of("epc:AA"),
     "announce": lambda store: store.directory.upsert([LOADED]),
     "find a load": lambda store: store.loads.find("L"),
     "at_door": lambda store: store.loads.at_door("dock-1", 5),
