@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -73,10 +73,15 @@ class Contract:
         (channel,) = found
         return channel
 
-    def schema_file(self, message: str) -> str | None:
-        """Name of the schema of a message's payload; None where it has no payload."""
-        payload = self.document["components"]["messages"][message].get("payload")
-        return None if payload is None else payload["schema"]["$ref"].removeprefix("./schemas/")
+    def schema_file(self, message: str, part: str = "payload") -> str | None:
+        """Name of the schema of a message's `payload` or `headers`; None where it has none."""
+        described = self.document["components"]["messages"][message].get(part)
+        return None if described is None else described["schema"]["$ref"].removeprefix("./schemas/")
+
+    def content_type(self, message: str) -> str:
+        """The content type of a message."""
+        default = self.document["defaultContentType"]
+        return str(self.document["components"]["messages"][message].get("contentType", default))
 
     def faults(self, reference: str, value: object) -> list[str]:
         """What is wrong with a value by a schema such as `command.json#/$defs/replay`; empty when all is well."""
@@ -85,17 +90,55 @@ class Contract:
         )
         return [f"{error.json_path}: {error.message}" for error in validator.iter_errors(value)]
 
-    def faults_on(self, topic: str, payload: bytes) -> list[str]:
-        """What is wrong with a payload on a topic."""
+    def faults_on(
+        self,
+        topic: str,
+        payload: bytes,
+        content_type: str | None = None,
+        user_properties: Sequence[tuple[str, str]] = (),
+    ) -> list[str]:
+        """What is wrong with a message on a topic.
+
+        A channel may have several messages: the content type says which one it is. Where a sender gives none, it is
+        the document's default.
+        """
         channel = self.channel_of(topic)
-        files = [self.schema_file(message) for message in channel.messages]
         if not payload:
-            return [] if None in files or channel.name == "commands" else ["an empty payload is no message here"]
-        (file,) = [file for file in files if file is not None]
+            empty = channel.name == "commands" or any(self.schema_file(each) is None for each in channel.messages)
+            return [] if empty else ["an empty payload is no message here"]
+        kind = content_type or self.document["defaultContentType"]
+        messages = [each for each in channel.messages if self.schema_file(each) and self.content_type(each) == kind]
+        if not messages:
+            return [f"no message here has the content type {kind}"]
+        (message,) = messages
         match = channel.match(topic)
-        if channel.name == "commands" and match is not None:
-            file = f"{file}#/$defs/{match['command']}"
+        inside = f"#/$defs/{match['command']}" if channel.name == "commands" and match is not None else ""
+        wrong = self._faults_of_properties(message, user_properties)
         try:
-            return self.faults(file, json.loads(payload))
+            return [*wrong, *self.faults(f"{self.schema_file(message)}{inside}", json.loads(payload))]
         except json.JSONDecodeError as error:
-            return [f"no JSON: {error}"]
+            return [*wrong, f"no JSON: {error}"]
+
+    def _faults_of_properties(self, message: str, user_properties: Sequence[tuple[str, str]]) -> list[str]:
+        file = self.schema_file(message, "headers")
+        if file is None:
+            return [f"user property {name}: nobody described it" for name, _ in user_properties]
+        names = [name for name, _ in user_properties]
+        values = dict(user_properties)
+        wrong = [
+            f"user property {name}: is there {names.count(name)} times" for name in values if names.count(name) > 1
+        ]
+        wrong += [f"user property {fault}" for fault in self.faults(file, values)]
+        # JSON Schema 2020-12 leaves it to whoever validates to look into a text that holds JSON (section 8.5).
+        for name, described in SCHEMAS[file]["properties"].items():
+            if described.get("contentMediaType") == "application/json" and name in values:
+                wrong += [f"user property {name}: {fault}" for fault in _faults_inside(values[name], described)]
+        return wrong
+
+
+def _faults_inside(text: str, described: Mapping[str, Any]) -> list[str]:
+    try:
+        value = json.loads(text)
+    except json.JSONDecodeError as error:
+        return [f"no JSON: {error}"]
+    return [error.message for error in Draft202012Validator(described["contentSchema"]).iter_errors(value)]

@@ -1,5 +1,6 @@
 """Fixtures that every test may use."""
 
+import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from tests.asyncapi import Contract
 from tests.servers import Mosquitto, mosquitto_path
 
 # No test asserts a time, and the machines that run them are busy.
@@ -30,6 +32,12 @@ def shared() -> Path:
     if not folder.is_dir():
         skip_or_fail(f"no reference data: {folder} is not there")
     return folder
+
+
+@pytest.fixture(scope="session")
+def contract(shared: Path) -> Contract:
+    """docs/asyncapi.yaml and its schemas, with GS1's schema of EPCIS events from the reference data."""
+    return Contract(json.loads((shared / "epcis/schema/EPCIS-JSON-Schema.json").read_text()))
 
 
 @pytest.fixture

@@ -24,6 +24,8 @@ class Heard(NamedTuple):
     qos: int
     retain: bool
     correlation: bytes | None
+    content_type: str | None
+    user_properties: tuple[tuple[str, str], ...]
 
 
 class Backend5:
@@ -89,8 +91,18 @@ class Backend5:
         self._subscribed = True
 
     def _on_message(self, _client: Client, _userdata: Any, message: MQTTMessage) -> None:
-        correlation = getattr(message.properties, "CorrelationData", None)
-        self.heard.append(Heard(message.topic, bytes(message.payload), message.qos, message.retain, correlation))
+        said = message.properties
+        self.heard.append(
+            Heard(
+                message.topic,
+                bytes(message.payload),
+                message.qos,
+                message.retain,
+                getattr(said, "CorrelationData", None),
+                getattr(said, "ContentType", None),
+                tuple(getattr(said, "UserProperty", ())),
+            )
+        )
 
 
 @contextmanager

@@ -55,11 +55,6 @@ WRONG = [
 
 
 @pytest.fixture(scope="module")
-def contract(shared: Path) -> Contract:
-    return Contract(json.loads((shared / "epcis/schema/EPCIS-JSON-Schema.json").read_text()))
-
-
-@pytest.fixture(scope="module")
 def heard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Heard]]:
     """Everything that went over the broker of a warehouse in which all happens that can be provoked."""
     if mosquitto_path() is None:
@@ -156,7 +151,7 @@ def test_every_message_is_as_the_contract_says(contract: Contract, heard: list[H
     faults: dict[tuple[str, bytes], list[str]] = {}
     for each in heard:
         channel = contract.channel_of(each.topic)
-        wrong = contract.faults_on(each.topic, each.payload)
+        wrong = contract.faults_on(each.topic, each.payload, each.content_type, each.user_properties)
         if channel.action == "send":
             assert (each.qos, each.retain) == (channel.qos, channel.retain), each
         if wrong:
@@ -193,12 +188,15 @@ def test_a_topic_that_is_not_in_the_document_is_noticed(contract: Contract) -> N
 def test_every_schema_is_one_of_2020_12_and_used(contract: Contract, name: str) -> None:
     Draft202012Validator.check_schema(SCHEMAS[name])
     assert SCHEMAS[name]["$schema"] == Draft202012Validator.META_SCHEMA["$id"]
-    assert name in {contract.schema_file(message) for message in contract.document["components"]["messages"]}
+    messages = contract.document["components"]["messages"]
+    assert name in {contract.schema_file(message, part) for message in messages for part in ("payload", "headers")}
 
 
 def test_schemas_have_every_field_that_the_gateway_reads_or_says() -> None:
     assert SCHEMAS["directory-entry.json"]["properties"].keys() == set(json_source.NAMES)
     assert SCHEMAS["directory-entry.json"]["$defs"]["unit"]["properties"].keys() == set(json_source.UNIT_NAMES)
+    aside = SCHEMAS["location-event.json"]["properties"].keys() - {"epcis"}
+    assert SCHEMAS["epcis-event-properties.json"]["properties"].keys() == aside
     assert SCHEMAS["alert.json"]["properties"].keys() == {field.name for field in fields(Alert)}
 
 

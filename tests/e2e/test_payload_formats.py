@@ -12,9 +12,10 @@ import pytest
 from paho.mqtt.client import Client, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
-from rfid_gateway.events.payload import compose
+from rfid_gateway.events.payload import bare_epcis, compose, envelope
 from rfid_gateway.store.connection import open_store
 from rfid_gateway.store.outbox import OutboxEvent
+from tests.asyncapi import SCHEMAS, Contract
 from tests.e2e.running import command, mqtt_table, running_gateway
 from tests.servers import PATIENCE_S, Mosquitto, eventually, free_port, subscriber
 from tests.unit.test_events_payload import EVENT
@@ -94,7 +95,11 @@ def content_type(message: MQTTMessage) -> str | None:
 
 
 def user_properties(message: MQTTMessage) -> dict[str, str]:
-    return dict(getattr(message.properties, "UserProperty", []))
+    return dict(pairs(message))
+
+
+def pairs(message: MQTTMessage) -> list[tuple[str, str]]:
+    return list(getattr(message.properties, "UserProperty", []))
 
 
 def test_location_events_say_that_they_are_json(configuration: Path, mosquitto: Mosquitto) -> None:
@@ -137,6 +142,79 @@ def test_bare_events_and_their_withdrawals_carry_the_rest_as_user_properties(
     aside = {"event_id": f"{event_id}#withdrawn", "withdraws": event_id, "sequence": "2", "replayed": "false"}
     assert second == first | aside
     assert [content_type(message) for message in received] == ["application/ld+json"] * 2
+
+
+@pytest.mark.parametrize("payload_format", ["location-event", "epcis"])
+def test_what_is_published_in_each_format_is_as_the_contract_says(
+    configuration: Path, mosquitto: Mosquitto, contract: Contract, payload_format: str
+) -> None:
+    """An event and its withdrawal, body and user properties; whatever is changed in them is a fault."""
+    with_mqtt(configuration, f'format = "{payload_format}"')
+    with listening(mosquitto) as received, running_gateway(configuration):
+        eventually(lambda: len(received) == 1, "the event arrives")
+        done = command("events", "withdraw", "1", "--reason", "did_not_occur", "--config", configuration)
+        assert done.returncode == 0, done.stderr
+        eventually(lambda: len(received) == 2, "the withdrawal arrives while the gateway runs")
+    for message in received:
+        kind, properties = content_type(message), pairs(message)
+        assert contract.faults_on(message.topic, message.payload, kind, properties) == []
+        other = {"application/json": "application/ld+json", "application/ld+json": "application/json"}[kind or ""]
+        assert contract.faults_on(message.topic, message.payload, other, properties), "the other format's message"
+        assert contract.faults_on(message.topic, message.payload, "text/plain", properties)
+        assert contract.faults_on(message.topic, message.payload, kind, [*properties, ("surprise", "1")])
+        body = json.loads(message.payload)
+        without_time = {**body, "eventTime": None} if payload_format == "epcis" else {**body, "sequence": None}
+        assert contract.faults_on(message.topic, json.dumps(without_time).encode(), kind, properties)
+    said = {name for message in received for name, _ in pairs(message)}
+    described = SCHEMAS["epcis-event-properties.json"]["properties"].keys()
+    assert said == (described if payload_format == "epcis" else set())
+
+
+WRONG = {
+    "event_id": "4711",
+    "sequence": "0",
+    "shipment_id": "",
+    "orders": "PO-901",
+    "logistic_unit": "34012345",
+    "direction": "null",
+    "confidence": "1.5",
+    "verdict": "fine",
+    "withdraws": "None",
+    "replayed": "False",
+}
+"""For each user property a text that it never has."""
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_the_contract_refuses_each_user_property_that_is_wrong(contract: Contract, name: str) -> None:
+    stored = compose(EVENT).payload(7)
+    said = {
+        **{key: str(value) for key, value in envelope(stored).items() if value is not None},
+        "orders": '["PO-901"]',
+        "withdraws": compose(EVENT).event_id,
+        "replayed": "false",
+    }
+
+    def faults(properties: list[tuple[str, str]]) -> list[str]:
+        return contract.faults_on(EVENTS, bare_epcis(stored), "application/ld+json", properties)
+
+    assert faults(list(said.items())) == []
+    (fault,) = faults(list({**said, name: WRONG[name]}.items()))
+    assert name in fault
+    twice = faults([*said.items(), (name, said[name])])
+    assert twice == [f"user property {name}: is there 2 times"]
+    left_out = faults([pair for pair in said.items() if pair[0] != name])
+    optional = {"orders", "logistic_unit", "direction", "confidence", "withdraws"}
+    assert bool(left_out) == (name not in optional)
+
+
+def test_the_contract_looks_into_the_orders(contract: Contract) -> None:
+    stored = compose(EVENT).payload(7)
+    required = {"event_id": compose(EVENT).event_id, "sequence": "7", "shipment_id": "S-1", "verdict": "ok"}
+    for orders, right in (("[]", True), ('["PO-901"]', True), ("[901]", False), ('"PO-901"', False), ("['a']", False)):
+        said = [*required.items(), ("orders", orders), ("replayed", "true")]
+        found = contract.faults_on(EVENTS, bare_epcis(stored), "application/ld+json", said)
+        assert (found == []) == right, (orders, found)
 
 
 def test_a_broker_that_speaks_3_1_1_alone_gets_the_bare_event_without_the_rest(
