@@ -10,7 +10,7 @@ from rich.progress import track
 from rfid_gateway.cli.configuration import config_option, existing_store, load
 from rfid_gateway.cli.output import Row, json_line, json_option, listing
 from rfid_gateway.shipments.csv_source import parse_csv
-from rfid_gateway.shipments.directory import Shipment
+from rfid_gateway.shipments.directory import Shipment, Unit
 from rfid_gateway.shipments.faults import ShipmentSourceError
 from rfid_gateway.shipments.json_source import parse_json
 from rfid_gateway.store.connection import Store, open_store
@@ -51,7 +51,7 @@ def import_file(file: Path, config_file: Path) -> None:
                 store.directory.upsert(batch)
     except (StoreError, OSError) as error:
         raise click.ClickException(str(error)) from error
-    click.echo(f"{len(entries)} shipments with {sum(len(entry.units) for entry in entries)} units imported")
+    click.echo(f"{len(entries)} shipments with {sum(len(_units(entry)) for entry in entries)} units imported")
 
 
 @shipments.command("list")
@@ -108,5 +108,18 @@ def _row(entry: Shipment) -> Row:
         "planned_door": entry.planned_door,
         "planned_departure": entry.planned_departure,
         "load": entry.load_id,
-        "units": [unit.key + (f" on {unit.parent}" if unit.parent else "") for unit in entry.units],
+        "units": _units(entry),
     }
+
+
+def _units(entry: Shipment) -> list[str]:
+    """A text for each unit: its keys, the one that stands for it first, and what carries it."""
+    things: dict[str, list[Unit]] = {}
+    for unit in entry.units:
+        things.setdefault(unit.thing, []).append(unit)
+    return [_unit(sorted(units, key=lambda unit: unit.counts_as is not None)) for units in things.values()]
+
+
+def _unit(units: list[Unit]) -> str:
+    keys, parent = " = ".join(unit.key for unit in units), units[0].parent
+    return f"{keys} on {parent}" if parent else keys

@@ -137,6 +137,24 @@ def test_shipments_are_imported_listed_and_shown(configuration: Path) -> None:
     assert shown == listed[:1]
 
 
+def test_a_unit_with_several_keys_is_shown_and_counted_once(configuration: Path, tmp_path: Path) -> None:
+    file = tmp_path / "several.csv"
+    file.write_text(
+        "shipment_id,sscc,epc,tid,parent\n"
+        f"S-1,{SSCC},E2001122AABB,E2801160,340123450000000024\n"
+        "S-1,,,E2801161,\n"
+        "S-1,,E2003344,E2801162,\n"
+    )
+    done = command("shipments", "import", file, "--config", configuration)
+    assert done.stdout == "1 shipments with 3 units imported\n", done.stderr
+    (shown,) = rows("shipments", "show", "S-1", "--config", configuration)
+    assert shown["units"] == [
+        f"(00){SSCC} = epc:E2001122AABB = tid:E2801160 on (00)340123450000000024",
+        "epc:E2003344 = tid:E2801162",
+        "tid:E2801161",
+    ]
+
+
 def test_an_import_with_a_mistake_imports_nothing_and_names_it(configuration: Path, tmp_path: Path) -> None:
     file = tmp_path / "bad.csv"
     file.write_text(f"shipment_id,sscc\nS-1,{SSCC}\nS-2,340123450000000018\n")

@@ -128,6 +128,17 @@ def units(members: tuple[object, ...]) -> list[str]:
     return [str(member[0]) for member in members]  # type: ignore[index]
 
 
+def test_a_load_of_no_door_of_ours_is_told_once_a_person_has_closed_it_here(yard: Yard) -> None:
+    yard.announce("L", "a", door="door-of-another-gateway")
+    yard.announce("M", "b", door=None)
+    yard.review()
+    assert yard.told() == []
+    for load in "LM":
+        assert yard.store.loads.close(load, START, COMMAND)
+    assert [each.load.load_id for each in yard.review()] == ["L", "M"]
+    assert yard.told() == ["L", "M"]
+
+
 def test_a_load_is_told_as_soon_as_it_is_announced_and_after_each_change(yard: Yard) -> None:
     yard.announce("L", "a", "b")
     yard.review()

@@ -93,6 +93,21 @@ def test_a_unit_can_be_bound_and_unbound_by_hand(store: Store) -> None:
     assert not store.directory.bind("S-8", Unit("tid:E280"))
 
 
+def test_a_unit_with_several_keys_is_bound_and_unbound_as_a_whole(store: Store) -> None:
+    several = (Unit(PALLET), Unit("epc:AA", PARCEL, PALLET), Unit("tid:E280", PARCEL, PALLET))
+    store.directory.upsert([Shipment("S-1", several), FULL])
+    assert store.directory.keys_of("tid:E280") == (PALLET, "epc:AA", "tid:E280")
+    assert store.directory.bind("S-2", Unit("tid:E280"))
+    assert {found(store, unit.key) for unit in several} == {"S-2"}
+    moved = store.directory.find(["epc:AA"])
+    assert moved is not None
+    assert moved[1] == Unit("epc:AA", None, PALLET), "what carried it elsewhere does so no longer"
+    assert store.directory.unbind("epc:AA")
+    assert {found(store, unit.key) for unit in several} == {None}
+    assert store.directory.keys_of(PALLET) == ()
+    assert store.directory.show("S-2") == FULL
+
+
 def test_what_another_connection_writes_is_found_at_once(store: Store, path: Path) -> None:
     assert found(store, PALLET) is None
     with open_store(path) as other:
