@@ -72,5 +72,6 @@ class Faults:
 
 def nearest(name: str, known: tuple[str, ...]) -> str:
     """Return the end of a message about an unknown name: the known one that was probably meant, or all of them."""
-    close = get_close_matches(name.lower(), known, n=1)
-    return f"did you mean {close[0]!r}?" if close else f"expected one of {', '.join(known)}"
+    lower = {each.lower(): each for each in known}
+    close = get_close_matches(name.lower(), list(lower), n=1)
+    return f"did you mean {lower[close[0]]!r}?" if close else f"expected one of {', '.join(known)}"

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
+from tests.command_site import Site, publish
 from tests.e2e.running import mqtt_table, running_gateway, wait_for_outbox
 from tests.mqtt5 import Backend5, backend5
 from tests.servers import Mosquitto, eventually, free_port
-from tests.unit.test_command_desk import Site, publish
 
 OWN = "rfid/hamburg/gate-1"
 SSCC = "340123450000000017"

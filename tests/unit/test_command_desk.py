@@ -2,94 +2,22 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from rfid_gateway.command_desk import REMEMBERED_US, CommandDesk
-from rfid_gateway.command_execution import Surroundings
+from rfid_gateway.command_desk import REMEMBERED_US
 from rfid_gateway.command_tokens import read_clients
 from rfid_gateway.commands.catalogue import COMMANDS
 from rfid_gateway.config import ConfigError, parse
-from rfid_gateway.gateway import RETRY_US, Drained, Pipeline
+from rfid_gateway.gateway import RETRY_US
 from rfid_gateway.intake import DirectoryMessage
-from rfid_gateway.mqtt.mailbox import Notice
 from rfid_gateway.mqtt.requests import Request
 from rfid_gateway.mqtt.topics import TopicError, Topics
-from rfid_gateway.reads import TagRead, TagReport
-from rfid_gateway.shipments.directory import Shipment, Unit
-from rfid_gateway.store.connection import Store, open_store
 from rfid_gateway.store.database import StoreFullError
-from tests.unit.test_pipeline import CONFIG, DRIVERS, EPC, SECOND, SSCC, Clock
-
-OWN = "rfid/hamburg/gate-1"
-KEY = f"(00){SSCC}"
-TOKEN = "correct-horse-battery"
-RIGHTS = """
-[commands]
-allow = ["status", "find_tag", "restart_reader"]
-per_minute = 30
-[[commands.clients]]
-name = "wms"
-token_file = "{folder}/token"
-allow = ["bind_tag", "unbind_tag", "close_load", "replay"]
-"""
-
-
-@dataclass
-class Site:
-    folder: Path
-    clock: Clock = field(default_factory=Clock)
-    notices: list[Notice] = field(default_factory=list)
-    restarted: list[str] = field(default_factory=list)
-    refilled: list[int] = field(default_factory=list)
-    acknowledged: list[str] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        (self.folder / "token").write_text(f"{TOKEN}\n")
-        self.config = parse(CONFIG + RIGHTS.format(folder=self.folder), "test", DRIVERS)
-        self.store = open_store(self.folder / "gateway.db")
-        self.start()
-
-    def start(self) -> None:
-        surroundings = Surroundings(
-            restart_reader={name: partial(self.restarted.append, name) for name in ("dock-1", "storage-1")},
-            status=lambda: {"state": "online"},
-            outbox_refilled=lambda: self.refilled.append(self.clock.now),
-            post=self.notices.append,
-        )
-        clients = read_clients(self.config)
-        self.pipeline = Pipeline(
-            self.config, self.store, self.clock, CommandDesk(self.config, clients, self.store, self.clock, surroundings)
-        )
-
-    def send(
-        self, command: str | None, fields: dict[str, Any] | list[Any] | bytes | None = None, **message: Any
-    ) -> dict[str, Any]:
-        """Have a request drained and return the one reply to it."""
-        self.drain(command, fields, **message)
-        values: dict[str, Any] = json.loads(self.notices[-1].payload)
-        assert list(values)[:4] == ["request_id", "gateway", "command", "outcome"]
-        return values
-
-    def drain(
-        self, command: str | None, fields: dict[str, Any] | list[Any] | bytes | None = None, **message: Any
-    ) -> Drained:
-        payload = fields if isinstance(fields, bytes) else json.dumps(fields or {}).encode()
-        topic = f"{OWN}/commands/{command}" if command else "rfid/hamburg/directory/batch"
-        done = command or "batch"
-        return self.pipeline.drain(
-            [Request(topic, command, payload, lambda: self.acknowledged.append(done), **message)]
-        )
-
-    def announce(self, shipment_id: str, *units: Unit, load: str | None = None) -> None:
-        self.store.directory.upsert([Shipment(shipment_id, units or (Unit(f"epc:{shipment_id}"),), load=load)])
-
-    def wms(self, command: str, request_id: str = "1", **fields: Any) -> dict[str, Any]:
-        return self.send(command, {"token": TOKEN, "request_id": request_id, **fields})
+from tests.command_site import KEY, OWN, TOKEN, Site, arrive, publish
+from tests.unit.test_pipeline import CONFIG, DRIVERS, EPC, SECOND, SSCC
 
 
 @pytest.fixture
@@ -128,102 +56,6 @@ def test_a_tag_is_bound_found_moved_and_unbound(site: Site) -> None:
     assert site.send("find_tag", {"epc": EPC})["result"]["shipment_id"] is None
     again = site.wms("unbind_tag", "4", sscc=SSCC)
     assert (again["outcome"], again["detail"][:36]) == ("refused", "1 fault; nothing was changed. (00)34")
-
-
-TID, HEX = "tid:E2801160", "epc:E2001122AABB"
-SEVERAL = {
-    "two": (Unit(KEY), Unit(TID, counts_as=KEY)),
-    "three": (Unit(KEY), Unit(TID, counts_as=KEY), Unit(HEX, counts_as=KEY)),
-}
-"""Units as `units` of an entry become rows: the first key stands for the thing."""
-
-
-def arrive(site: Site, epc: str) -> None:
-    """Have the storage reader see a tag."""
-    read = TagRead(epc, 1, site.clock.now, site.clock.now, -50.0)
-    site.pipeline.drain([TagReport("storage-1", site.clock.now, site.clock.monotonic_us(), (read, read))])
-
-
-@pytest.mark.parametrize("units", SEVERAL.values(), ids=SEVERAL)
-def test_a_unit_is_found_by_each_of_its_keys_with_the_place_where_it_was_last(
-    site: Site, units: tuple[Unit, ...]
-) -> None:
-    site.announce("S-1", *units, Unit("epc:AA"))
-    arrive(site, EPC)
-    keys = [KEY, *sorted(unit.key for unit in units[1:])]
-    for unit in units:
-        result = site.send("find_tag", {"unit": unit.key})["result"]
-        assert (result["key"], result["keys"], result["shipment_id"]) == (unit.key, keys, "S-1")
-        assert (result["last_biz_step"], result["last_read_point"][-7:]) == ("storing", "store-1")
-
-
-@pytest.mark.parametrize("named", [0, 1, 2])
-@pytest.mark.parametrize("units", SEVERAL.values(), ids=SEVERAL)
-def test_a_unit_moves_with_all_its_keys_by_whichever_it_is_bound(
-    site: Site, units: tuple[Unit, ...], named: int
-) -> None:
-    key = units[min(named, len(units) - 1)].key
-    site.announce("S-1", *units, Unit("epc:AA"))
-    site.announce("S-2", Unit("epc:BB"))
-    moved = site.wms("bind_tag", shipment_id="S-2", unit=key, parent="340123450000000024")["result"]
-    assert (moved["key"], set(moved["keys"])) == (key, {unit.key for unit in units})
-    assert (moved["shipment_id"], moved["previous_shipment_id"]) == ("S-2", "S-1")
-    there, left = site.store.directory.show("S-2"), site.store.directory.show("S-1")
-    assert there is not None
-    assert left is not None
-    parent = "(00)340123450000000024"
-    assert set(there.units) == {Unit("epc:BB"), *(Unit(each.key, parent, each.counts_as) for each in units)}
-    assert left.units == (Unit("epc:AA"),)
-    # One thing still, for the shipment's status and its load.
-    assert len(site.store.unit_states.of_shipment("S-2")) == 2
-
-
-@pytest.mark.parametrize("named", [0, 1, 2])
-@pytest.mark.parametrize("units", SEVERAL.values(), ids=SEVERAL)
-def test_a_unit_is_unbound_with_all_its_keys(site: Site, units: tuple[Unit, ...], named: int) -> None:
-    key = units[min(named, len(units) - 1)].key
-    site.announce("S-1", *units, Unit("epc:AA"))
-    gone = site.wms("unbind_tag", unit=key)["result"]
-    assert (gone["key"], set(gone["keys"])) == (key, {unit.key for unit in units})
-    left = site.store.directory.show("S-1")
-    assert left is not None
-    assert left.units == (Unit("epc:AA"),)
-    for unit in units:
-        result = site.send("find_tag", {"unit": unit.key})["result"]
-        assert (result["shipment_id"], result["keys"]) == (None, [])
-
-
-def test_keys_that_another_shipment_took_over_stay_there(site: Site) -> None:
-    site.announce("S-1", *SEVERAL["three"])
-    site.announce("S-2", Unit(KEY))
-    assert site.wms("unbind_tag", "1", unit=TID)["result"]["keys"] == [HEX, TID]
-    assert site.send("find_tag", {"unit": KEY})["result"]["shipment_id"] == "S-2"
-
-
-def test_a_load_is_closed_and_what_was_not_seen_of_it_is_missing(site: Site) -> None:
-    site.announce("S-1", *SEVERAL["two"], Unit("epc:AA"), load="T-1")
-    site.pipeline.review_loads()
-    reply = site.wms("close_load", load="T-1")
-    counts = {"expected": 2, "seen": 0, "missing": 2, "undecided": 0, "wrong_door": 0}
-    assert (reply["outcome"], reply["result"]) == ("done", {"load": "T-1", **counts})
-    assert reply["detail"] == "load T-1 is closed: 0 of 2 units seen, 2 missing"
-    closed = site.store.loads.find("T-1")
-    assert closed is not None
-    assert (closed.closed_at, closed.closed_by) == (site.clock.now, "command")
-    site.clock.now += 2 * SECOND
-    (lacking,) = site.pipeline.review_loads()
-    assert (lacking.load.load_id, len(lacking.comparison.missing)) == ("T-1", 2)
-    assert site.wms("close_load", load="T-1") == reply | {"repeated": True}
-    again = site.wms("close_load", "2", load="T-1")
-    assert again["faults"][0]["key"] == "load"
-    assert again["detail"].endswith("load: 'T-1' is closed already, since 2026-11-18T11:06:40.000+00:00 (command)")
-
-
-def test_a_load_that_does_not_exist_is_refused_with_the_one_that_was_probably_meant(site: Site) -> None:
-    assert site.wms("close_load", "1", load="T-1")["detail"].endswith("there is no load 'T-1'; no load is open")
-    site.announce("S-1", load="Tour 4/7")
-    problem = site.wms("close_load", "1", load="Tour 47")["faults"][0]["problem"]
-    assert problem == "there is no load 'Tour 47'; did you mean 'Tour 4/7'?"
 
 
 def test_a_tag_seen_before_it_is_bound_becomes_an_event_in_the_same_commit(site: Site) -> None:
@@ -432,17 +264,6 @@ def test_without_a_database_commands_fail_at_once_and_batches_wait(site: Site, m
     assert site.store.directory.show("S-1") is not None
     assert site.send("restart_reader", {"reader": "dock-1", "request_id": "1"})["repeated"] is False
     assert site.restarted == ["dock-1"]
-
-
-def publish(store: Store, site: Site, count: int) -> None:
-    """Let a tag arrive so often, and the broker acknowledge all but the last of its events."""
-    store.directory.upsert([Shipment("S-1", (Unit(KEY),))])
-    for _ in range(count):
-        arrive(site, EPC)
-        for _ in range(40):
-            site.clock.now += SECOND
-            site.pipeline.drain([])
-    store.outbox.published(list(range(1, count)), site.clock.now)
 
 
 def test_a_replay_puts_published_events_back_and_counts_the_others(site: Site) -> None:
