@@ -19,12 +19,12 @@ from rfid_simulators.backend import OrderBackend
 from rfid_simulators.world.warehouse import BEFORE, demo_warehouse, shipment
 from rfid_simulators.world.world import TruePassage
 from tests.e2e.running import RunningGateway, command, mqtt_table, running_gateway, wait_for_outbox
-from tests.e2e.test_cuts import SECOND, SETTLE, Site
+from tests.e2e.test_cuts import ANNOUNCED_S, SECOND, SETTLE, Site
 from tests.servers import Mosquitto, Subscriber, eventually, free_port, subscriber
 
 TOPICS = Topics("rfid", "hamburg", "gate-1")
 SEED = 7
-SECONDS = 36
+SECONDS = 32
 LOAD = "Tour 4/7"
 
 
@@ -152,14 +152,14 @@ def test_republish_says_everything_again_and_a_deleted_shipment_is_cleared(
 @pytest.fixture
 def site(tmp_path: Path, mosquitto: Mosquitto) -> Iterator[Site]:
     with ExitStack() as parts:
-        yield Site(parts, mosquitto, tmp_path, demo_warehouse(SEED), SECONDS * SECOND)
+        yield Site(parts, mosquitto, tmp_path, demo_warehouse(SEED))
 
 
 def announce(broker: Mosquitto) -> dict[str, str]:
     """Every unit is a shipment; those that are to leave are one load. Returns EPC to shipment."""
     names = {}
     with OrderBackend(broker.host, broker.port, "demo") as backend:
-        for number in range(-BEFORE, SECONDS // 3 + 1):
+        for number in range(-BEFORE, ANNOUNCED_S // 3 + 1):
             unit = shipment(number)
             load = {} if unit.goods_in else {"load": LOAD, "planned_door": "dock-1"}
             backend.announce({"units": [{"sscc": unit.sscc}], **load}, f"U-{number}")
@@ -178,7 +178,8 @@ def test_statuses_and_a_load_tell_what_really_happened_in_the_warehouse(mosquitt
         names = announce(mosquitto)
         eventually(lambda: gateway.online("dock-1", "storage-1", "packing-1"), "everything is online")
         first = site.now()
-        eventually(lambda: site.now() > SECONDS * SECOND + SETTLE, "the last passage is over", patience_s=90)
+        site.end = first + SECONDS * SECOND
+        eventually(lambda: site.now() > site.end + SETTLE, "the last passage is over", patience_s=90)
         wait_for_outbox(gateway)
         eventually(lambda: all_said(site.configuration), "everything is acknowledged")
         with (
@@ -206,10 +207,10 @@ def test_statuses_and_a_load_tell_what_really_happened_in_the_warehouse(mosquitt
         )
         assert status["event_id"] == newest["event_id"]
     # What really went out and came in while everything was online, and long enough before the end to be decided.
-    margin, last = 3 * SECOND, SECONDS * SECOND - SETTLE
+    margin, last = 3 * SECOND, site.end - SETTLE
     passages = {
         names[true.epc]: true
-        for true in demo_warehouse(SEED).truth(0, SECONDS * SECOND)
+        for true in demo_warehouse(SEED).truth(0, site.end)
         if isinstance(true, TruePassage) and first + margin < true.at < last
     }
     assert len(passages) >= 4
@@ -220,7 +221,9 @@ def test_statuses_and_a_load_tell_what_really_happened_in_the_warehouse(mosquitt
     gone = {name for name, true in passages.items() if true.direction == "out"}
     outstanding = {unit["shipment_id"] for unit in load["units"]["outstanding"]}
     assert (load["state"], load["load_id"], load["missing"]) == ("open", LOAD, 0)
-    assert load["expected"] == sum(1 for number in range(-BEFORE, SECONDS // 3 + 1) if not shipment(number).goods_in)
+    assert load["expected"] == sum(
+        1 for number in range(-BEFORE, ANNOUNCED_S // 3 + 1) if not shipment(number).goods_in
+    )
     assert gone & outstanding == set()
     departed = {name for name, status in statuses.items() if status["state"] == "departed"}
     assert load["seen"] == len(departed) >= len(gone)
