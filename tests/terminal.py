@@ -8,15 +8,22 @@ import select
 import signal
 import struct
 import subprocess
+import sys
 import termios
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
+from typing import Self
 
 PATIENCE_S = 60.0
 _STYLE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 _ROWS_AND_COLUMNS = (50, 140)
+
+_TAKE_TERMINAL = (
+    "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execv(sys.argv[1], sys.argv[1:])"
+)
+"""Makes the pty the terminal whose Ctrl-C reaches the program, then becomes the program."""
 
 
 class Terminal:
@@ -26,19 +33,18 @@ class Terminal:
         self._master, slave = pty.openpty()
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", *_ROWS_AND_COLUMNS, 0, 0))
         self._process = subprocess.Popen(
-            [str(word) for word in words],
+            [sys.executable, "-c", _TAKE_TERMINAL, *map(str, words)],
             stdin=slave,
             stdout=slave,
             stderr=slave,
             env={**os.environ, "TERM": "xterm", "PYTHONUTF8": "1", **(environment or {})},
             start_new_session=True,
-            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
         )
         os.close(slave)
         self._heard = b""
         self._read = 0
 
-    def __enter__(self) -> "Terminal":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(

@@ -5,12 +5,15 @@ from typing import TypeVar
 
 import click
 
+from rfid_gateway.setup.answers import UnfitNameError
+
 T = TypeVar("T")
 
 
 def ask(question: str, check: Callable[[str], T], default: str = "", *, hint: str = "") -> T:
     """Ask until `check` raises no ValueError, whose words are shown; Enter takes the default, which may be empty.
 
+    A name that does not do is followed by one that does, as the next default.
     Ctrl-C and the end of the input raise click.Abort.
     """
     shown = f" ({hint})" if hint else ""
@@ -18,6 +21,9 @@ def ask(question: str, check: Callable[[str], T], default: str = "", *, hint: st
         text: str = click.prompt(f"{question}{shown}", default=default, show_default=bool(default)).strip()
         try:
             return check(text)
+        except UnfitNameError as error:
+            wrong(str(error))
+            default = error.better or default
         except ValueError as error:
             wrong(str(error))
 
@@ -52,6 +58,8 @@ def numbers(text: str, count: int) -> list[int]:
         return list(range(count))
     chosen = []
     for part in filter(None, text.replace(" ", ",").split(",")):
+        if not count:
+            raise ValueError(f"{part!r}: there is none to choose")
         if not (part.isascii() and part.isdecimal() and 1 <= int(part) <= count):
             raise ValueError(f"{part!r}: expected numbers from 1 to {count} with commas, all or none")
         if int(part) - 1 not in chosen:

@@ -2,6 +2,7 @@
 
 import os
 import sys
+import tomllib
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
@@ -18,7 +19,7 @@ from rfid_gateway.cli.setup_next import next_steps, obstacles, service_group
 from rfid_gateway.cli.setup_places import ask_places, placed
 from rfid_gateway.cli.setup_readers import ask_readers
 from rfid_gateway.config import ConfigError
-from rfid_gateway.config_tables import Reader
+from rfid_gateway.config_tables import Document, Reader
 from rfid_gateway.setup import answers, names, surroundings
 from rfid_gateway.setup.document import effective, text_of
 from rfid_gateway.setup.files import NewFile, put
@@ -138,10 +139,11 @@ def setup(
         _without_questions(given, force=force, no_input=no_input)
         return
     try:
-        _with_questions(given, force=force)
+        draft, text = _with_questions(given, force=force)
     except (click.Abort, KeyboardInterrupt):
         click.echo(f"\nended: {_NOTHING_WRITTEN}", err=True)
         raise click.exceptions.Exit(1) from None
+    _write(draft, text, given)
 
 
 def _refuse_early(given: Given) -> None:
@@ -184,7 +186,10 @@ def _without_questions(given: Given, *, force: bool, no_input: bool) -> None:
         draft = placed(draft, given)
     except ValueError as error:
         raise click.UsageError(answers.described(error)) from error
-    text = _checked_text(draft, given)
+    try:
+        text = _checked_text(draft, given)
+    except ConfigError as error:
+        raise click.UsageError("\n".join(_sentences(error))) from error
     if given.test:
         trial = try_broker(draft)
         if trial is not None and not trial.good:
@@ -203,15 +208,18 @@ def _missing(given: Given) -> Iterator[str]:
         yield "--door or --zone"
 
 
-def _with_questions(given: Given, *, force: bool) -> None:
+def _with_questions(given: Given, *, force: bool) -> tuple[Draft, str]:
+    """Ask until the administrator says yes to the file's text; click.Abort where it is to be left."""
     click.secho("rfid-gateway setup", bold=True)
     note(f"It asks what this gateway must know and writes {given.output}.")
     note("Enter takes what stands in [brackets]. Until the end, Ctrl-C leaves everything as it was.")
-    if _is_own(given.output) and not force:
-        click.echo(f"\n{given.output} is there already.")
-        if not click.confirm("Write a new one? The old one is kept beside it.", default=False):
-            raise click.Abort
     draft = Draft()
+    if _is_own(given.output):
+        click.echo(f"\n{given.output} is there already. A new one takes over only what is asked here;")
+        click.echo("the old one is kept beside it.")
+        if not force and not click.confirm("Write a new one?", default=False):
+            raise click.Abort
+        draft = _known_of(given.output)
     for ask_section in _SECTIONS.values():
         draft = ask_section(draft, given)
     while True:
@@ -219,7 +227,7 @@ def _with_questions(given: Given, *, force: bool) -> None:
         try:
             text = _checked_text(draft, given)
         except ConfigError as error:
-            for mistake in error.mistakes:
+            for mistake in _sentences(error):
                 wrong(mistake)
             wanted = choose("What to correct", (*_SECTIONS, "quit"), "places")
         else:
@@ -228,11 +236,19 @@ def _with_questions(given: Given, *, force: bool) -> None:
             note("The file has each other key, too, with its default and what it does.")
             wanted = choose(f"Write {given.output}", ("yes", *_SECTIONS, "quit"), "yes")
             if wanted == "yes":
-                _write(draft, text, given)
-                return
+                return draft, text
         if wanted == "quit":
             raise click.Abort
         draft = _SECTIONS[wanted](draft, given)
+
+
+def _known_of(output: Path) -> Draft:
+    """Suggestions from the configuration that is there; none where it is a wrong one."""
+    try:
+        document = Document.model_validate(tomllib.loads(output.read_text(encoding="utf-8")))
+    except (OSError, ValueError):
+        return Draft()
+    return Draft(document.gateway, document.mqtt, readers=document.readers)
 
 
 def _checked_text(draft: Draft, given: Given) -> str:
@@ -241,6 +257,11 @@ def _checked_text(draft: Draft, given: Given) -> str:
     text = text_of(draft.document, (FILES / "gateway.toml").read_text(encoding="utf-8"), drivers)
     config.parse(text, str(given.output), drivers)
     return text
+
+
+def _sentences(error: ConfigError) -> list[str]:
+    """The mistakes without file and line: nobody has seen that file yet."""
+    return [mistake.partition(": ")[2] for mistake in error.mistakes]
 
 
 def _write(draft: Draft, text: str, given: Given) -> None:

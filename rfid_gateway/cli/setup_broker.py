@@ -70,8 +70,9 @@ def _ask_broker(draft: Draft, given: Given) -> Draft:
     tls = given.tls_settings or _ask_tls(address, before)
     username = given.username
     if username is None:
-        username = ask("User name", str, (before.username or "") if before else "", hint="Enter for none; - removes it")
-        username = "" if username == "-" else username
+        known = (before.username or "") if before else ""
+        hint = "- for none" if known else "Enter for none"
+        username = ask("User name", lambda text: "" if text == "-" else text, known, hint=hint)
     password_file, secret = given.password_file, None
     if username and password_file is None:
         password_file, secret = _ask_password(draft, given)

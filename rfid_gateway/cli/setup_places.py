@@ -85,7 +85,8 @@ def _ask(kind: str, draft: Draft, reader: Reader) -> Door | Zone:
 
 
 def _ask_door(draft: Draft, reader: Reader) -> Door:
-    name = _ask_place_name("door", names.unused("door", {door.id for door in draft.doors}), {d.id for d in draft.doors})
+    taken = {door.id for door in draft.doors}
+    name = _ask_place_name("door", names.unused("door", taken), taken)
     hint = f"numbers of {reader.id}'s, or such as {reader.id}:1, with commas"
     inside = ask("Antennas inside", lambda text: _antennas(text, draft, reader), "1", hint=hint)
 
@@ -106,7 +107,8 @@ def _ask_door(draft: Draft, reader: Reader) -> Door:
 
 
 def _ask_zone(draft: Draft, reader: Reader) -> Zone:
-    name = _ask_place_name("zone", names.unused("zone", {zone.id for zone in draft.zones}), {z.id for z in draft.zones})
+    taken = {zone.id for zone in draft.zones}
+    name = _ask_place_name("zone", names.unused("zone", taken) if reader.id in taken else reader.id, taken)
     antennas = ask(
         "Antennas",
         lambda text: reader.id if text == "all" else _antennas(text, draft, reader),

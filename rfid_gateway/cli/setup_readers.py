@@ -1,6 +1,7 @@
 """`rfid-gateway setup`: looking for readers on the network and at serial ports, and giving names to those wanted."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from ipaddress import IPv4Network
 from typing import Any
@@ -13,7 +14,7 @@ from rfid_gateway.cli.configuration import InstalledDrivers
 from rfid_gateway.cli.output import listing
 from rfid_gateway.cli.setup_draft import Draft, Given
 from rfid_gateway.config_tables import Reader
-from rfid_gateway.driver import DetectedReader, DetectionRequest, DiscoveryRequest, FoundReader
+from rfid_gateway.driver import DetectedReader, DetectionRequest, DiscoveryRequest, FoundReader, NothingDetected
 from rfid_gateway.setup import answers, names, surroundings
 
 LISTEN_S = 5.0
@@ -58,25 +59,36 @@ def _address(options: Mapping[str, Any]) -> str:
     host = options.get("host")
     if host is None:
         return str(options.get("port", ""))
-    return f"{host}:{options['port']}" if "port" in options else str(host)
+    if "port" not in options:
+        return str(host)
+    return f"[{host}]:{options['port']}" if ":" in host else f"{host}:{options['port']}"
 
 
 def _on_the_network() -> list[Found]:
     networks = surroundings.local_networks()
     suggestion = ", ".join(str(each.network) for each in networks) or "none"
-    note("Readers on the network are found by what they announce and by connecting to each address.")
+    note("Readers on the network are found by what they announce and by connecting to each address (Ctrl-C ends it).")
     wanted = ask("Networks to look through", _networks, suggestion, hint="with commas; none listens only; - skips this")
     if wanted is None:
         return []
     found: dict[tuple[str, int], Found] = {}
     for index, network in enumerate(wanted or [None]):
-        listen_s = LISTEN_S if index == 0 else 0.0
-        try:
-            for each in discover.search(DiscoveryRequest(network, None, listen_s)):
+        request = DiscoveryRequest(network, None, LISTEN_S if index == 0 else 0.0)
+        with _endable():
+            for each in discover.search(request):
                 found.setdefault((each.host, each.port), _of_network(each))
-        except click.ClickException as error:
-            wrong(error.format_message())
     return list(found.values())
+
+
+@contextmanager
+def _endable() -> Iterator[None]:
+    """Let Ctrl-C end a search and not the set-up; what went wrong in it is said."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        note("\nThis search is ended; Ctrl-C at a question ends the set-up.")
+    except click.ClickException as error:
+        wrong(error.format_message())
 
 
 def _of_network(found: FoundReader) -> Found:
@@ -117,12 +129,10 @@ def _ports(text: str, known: list[str]) -> list[str]:
 
 def _at(port: str) -> Found | None:
     """Ask one port; what went wrong is said and does not end the set-up."""
-    click.echo(f"Asking {port} ...")
-    try:
+    click.echo(f"Asking {port} ... (Ctrl-C ends it)")
+    items: list[DetectedReader | NothingDetected] = []
+    with _endable():
         items = detect.search(DetectionRequest(port))
-    except click.ClickException as error:
-        wrong(error.format_message())
-        return None
     for item in items:
         if isinstance(item, DetectedReader):
             model = f"{item.model} ({item.certainty})".strip()

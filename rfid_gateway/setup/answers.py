@@ -33,19 +33,26 @@ _SERIAL = {"serial": "", "socket": "socket://", "rfc2217": "rfc2217://"}
 PORT, TLS_PORT = 1883, 8883
 
 
+class UnfitNameError(ValueError):
+    """A text cannot be a name; `better` is one that is made of it, or empty."""
+
+    def __init__(self, words: str, better: str) -> None:
+        super().__init__(f"{words}; {better!r} would do" if better else words)
+        self.better = better
+
+
 def checked_name(text: str, what: str) -> str:
     """Return a text that can be a name of the configuration.
 
     Raises:
-        ValueError: it cannot; with a name that can, made of it.
+        UnfitNameError: it cannot; with a name that can, made of it.
     """
     try:
         return _NAME.validate_python(text)
     except ValidationError:
-        better = names.name_of(text)
-        hint = f"; {better!r} would do" if better else ""
         reason = "it becomes a level of MQTT topics: A-Z a-z 0-9 - _ . and at most 64 of them"
-        raise ValueError(f"{text!r} cannot be the name of {what}, because {reason}{hint}") from None
+        words = f"{text!r} cannot be the name of {what}, because {reason}" if text else f"{what} needs a name"
+        raise UnfitNameError(words, names.name_of(text)) from None
 
 
 def checked_uri(text: str) -> str:

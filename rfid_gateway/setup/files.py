@@ -1,7 +1,6 @@
 """Puts the files of a set-up in their places, all of them or none. I/O only."""
 
 import os
-import shutil
 import signal
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -26,8 +25,8 @@ class NewFile:
 def put(files: Sequence[NewFile], stamp: str) -> list[Path]:
     """Write all files; what they replace is kept beside them under its name, a dot and the stamp.
 
-    Everything is on the disk under other names before the first is renamed, and a Ctrl-C waits for the renaming: at no
-    time a file is half-written or there is none. Owner and mode of a file that is replaced stay, unless it holds a
+    Everything is on the disk under other names before the first is renamed, and a Ctrl-C waits until all are: at no time
+    a file is half-written or there is none. Owner and mode of a file that is replaced stay, unless it holds a
     secret (a mode without rights for others).
 
     Returns:
@@ -37,15 +36,15 @@ def put(files: Sequence[NewFile], stamp: str) -> list[Path]:
         OSError: a folder or file cannot be written; nothing has changed.
     """
     staged: list[tuple[Path, NewFile]] = []
-    try:
-        for file in files:
-            file.path.parent.mkdir(parents=True, exist_ok=True)
-            staged.append((_staged(file), file))
-        with _undisturbed():
+    with _undisturbed():
+        try:
+            for file in files:
+                file.path.parent.mkdir(parents=True, exist_ok=True)
+                staged.append((_staged(file), file))
             return _moved(staged, stamp)
-    finally:
-        for temporary, _ in staged:
-            temporary.unlink(missing_ok=True)
+        finally:
+            for temporary, _ in staged:
+                temporary.unlink(missing_ok=True)
 
 
 def _moved(staged: Sequence[tuple[Path, NewFile]], stamp: str) -> list[Path]:
@@ -53,8 +52,7 @@ def _moved(staged: Sequence[tuple[Path, NewFile]], stamp: str) -> list[Path]:
     for _, file in staged:
         if file.path.exists():
             old = _free(file.path, stamp)
-            shutil.copy2(file.path, old)
-            os.chown(old, file.path.stat().st_uid, file.path.stat().st_gid)
+            os.link(file.path, old)  # not copied: a copy would be readable for a moment, and have another owner
             kept.append(old)
     for temporary, file in staged:
         temporary.replace(file.path)
