@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from rfid_gateway.cli.packaged import FILES
+from rfid_gateway.cli.packaged import FILES, is_example
 
 _PACKAGED_PROGRAM = "/usr/bin/rfid-gateway"
 HIDDEN = ("/home", "/root", "/tmp", "/var/tmp", "/run/user")  # noqa: S108 - names to refuse, not to use
@@ -77,7 +77,8 @@ def install(root: Path) -> None:
         _call("systemd-tmpfiles", "--create", "/etc/tmpfiles.d/rfid-gateway.conf")
         _call("systemctl", "daemon-reload")
         _call("systemctl", "enable", "--now", "rfid-gateway.service")
-    click.echo(f"next: edit {config}, check it with rfid-gateway check, then: systemctl restart rfid-gateway")
+    if is_example(config):
+        click.echo("next: rfid-gateway setup, which asks what the gateway must know and says what to do then")
 
 
 @service.command()

@@ -231,7 +231,7 @@ def _with_questions(given: Given, *, force: bool) -> tuple[Draft, str]:
                 wrong(mistake)
             wanted = choose("What to correct", (*_SECTIONS, "quit"), "places")
         else:
-            click.echo(effective(text))
+            click.echo(effective(draft.document))
             click.echo()
             note("The file has each other key, too, with its default and what it does.")
             wanted = choose(f"Write {given.output}", ("yes", *_SECTIONS, "quit"), "yes")

@@ -15,7 +15,7 @@ import json
 from collections.abc import Mapping
 from ipaddress import AddressValueError, IPv6Address
 from typing import Any, TypeVar
-from urllib.parse import SplitResult, parse_qsl, urlsplit
+from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError, create_model
 
@@ -230,7 +230,7 @@ def _serial(parts: SplitResult, address: str) -> dict[str, Any]:
     place = parts.netloc + parts.path if parts.scheme == "serial" else parts.netloc
     if parts.scheme == "serial" and not place.startswith("/"):
         raise ValueError(f"{address!r}: expected three slashes before a device, such as serial:///dev/ttyUSB0")
-    return {"port": _SERIAL[parts.scheme] + place}
+    return {"port": _SERIAL[parts.scheme] + unquote(place)}
 
 
 def _on_network(place: str) -> dict[str, Any]:

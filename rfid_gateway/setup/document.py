@@ -36,7 +36,7 @@ def text_of(document: Document, reference: str, drivers: Mapping[str, DriverType
     Returns:
         TOML; the same for the same answers.
     """
-    values = document.model_dump(exclude_unset=True, by_alias=True, mode="json")
+    values = _said(document)
     paragraphs = [paragraph.splitlines() for paragraph in reference.strip("\n").split("\n\n")]
     head, *rest = paragraphs
     written = [[_HEAD, *head[1:]]]
@@ -54,7 +54,7 @@ def text_of(document: Document, reference: str, drivers: Mapping[str, DriverType
         elif isinstance(values[name], list):
             first, *others = values[name]
             written.append(list(_filled(lines, first, fields_at(Document, (name, 0)))))
-            written += [_plain(name, table) for table in others]
+            written += [_plain(name, table, many=True) for table in others]
         else:
             written.append(list(_filled(lines, values[name], fields_at(Document, (name,)))))
         if name == "zones" and "doors" not in values:
@@ -64,19 +64,18 @@ def text_of(document: Document, reference: str, drivers: Mapping[str, DriverType
     return "\n\n".join("\n".join(lines) for lines in written) + "\n"
 
 
-def effective(text: str) -> str:
-    """The lines of a configuration that say something: without comments and what is left at its default."""
+def effective(document: Document) -> str:
+    """What a configuration says, without comments and without what is left at its default."""
     paragraphs = []
-    for paragraph in text.split("\n\n"):
-        lines = [_without_comment(line) for line in paragraph.splitlines() if not line.startswith("#")]
-        if len(lines) > 1:
-            paragraphs.append("\n".join(lines))
+    for name, content in _said(document).items():
+        tables = content if isinstance(content, list) else [content]
+        paragraphs += ["\n".join(_plain(name, table, many=isinstance(content, list))) for table in tables]
     return "\n\n".join(paragraphs)
 
 
-def _without_comment(line: str) -> str:
-    key = _KEY.fullmatch(line)
-    return f"{key['key']} = {key['value']}" if key else line.partition("#")[0].rstrip()
+def _said(document: Document) -> dict[str, Any]:
+    values = document.model_dump(exclude_unset=True, by_alias=True, mode="json")
+    return {name: content for name, content in values.items() if content}
 
 
 def _table_of(lines: Sequence[str]) -> tuple[str, bool]:
@@ -98,7 +97,7 @@ def _readers(
         pattern = next((lines for lines in patterns if f'driver = "{driver}"' in lines), ["[[readers]]"])
         options = drivers[driver].Options
         lines = list(_filled(_for_driver(pattern, intro, options), table, _descriptions(options)))
-        written = lines if first else _plain("readers", table)
+        written = lines if first else _plain("readers", table, many=True)
         yield [*intro, *written] if index == 0 else written
 
 
@@ -161,10 +160,11 @@ def _rest(values: dict[str, Any], descriptions: Mapping[str, str]) -> Iterator[s
     values.clear()
 
 
-def _plain(name: str, table: Values) -> list[str]:
-    """A further table of its kind, whose comments stand at the first."""
-    inner = {key: value for key, value in table.items() if isinstance(value, dict) and name in ("zones", "doors")}
-    lines = [f"[[{name}]]", *(_line(key, value, "") for key, value in table.items() if key not in inner)]
+def _plain(name: str, table: Values, *, many: bool) -> list[str]:
+    """A table without comments, and the tables in it; a reader's are written on one line, as its drivers know them."""
+    inner = {key: value for key, value in table.items() if isinstance(value, dict) and name != "readers"}
+    lines = [f"[[{name}]]" if many else f"[{name}]"]
+    lines += [_line(key, value, "") for key, value in table.items() if key not in inner]
     for key, value in inner.items():
         lines += [f"[{name}.{key}]", *(_line(each, content, "") for each, content in value.items())]
     return lines

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-_ENDINGS = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
+_ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +25,8 @@ class NewFile:
 def put(files: Sequence[NewFile], stamp: str) -> list[Path]:
     """Write all files; what they replace is kept beside them under its name, a dot and the stamp.
 
-    Everything is on the disk under other names before the first is renamed, and a Ctrl-C waits until all are: at no time
-    a file is half-written or there is none. Owner and mode of a file that is replaced stay, unless it holds a
+    Everything is on the disk under other names before the first is renamed, and a Ctrl-C waits until all are: at no
+    time a file is half-written or there is none. Owner and mode of a file that is replaced stay, unless it holds a
     secret (a mode without rights for others).
 
     Returns:
@@ -107,8 +107,13 @@ def _flush(folder: Path) -> None:
 
 @contextmanager
 def _undisturbed() -> Iterator[None]:
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, _ENDINGS)
+    """Let signals that would end the program wait; in the main thread only, where Python handles them."""
+    came: list[int] = []
+    before = {number: signal.signal(number, lambda number, _frame: came.append(number)) for number in _ENDINGS}
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        if came:
+            signal.raise_signal(came[0])

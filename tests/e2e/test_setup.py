@@ -283,24 +283,45 @@ def test_wrong_answers_are_explained_and_asked_again(output: Path) -> None:
     assert command("check", "--config", output).returncode == 0
 
 
+def test_places_that_contradict_each_other_are_shown_before_anything_is_written(output: Path) -> None:
+    options = ("--site", "bremen", "--gateway", "pc-1", "--time-zone", "UTC", "--broker", "127.0.0.1", "--no-test")
+    with setup(output, *options, "--username", "", *READERS) as terminal:
+        terminal.answers("Encrypted", "n")
+        terminal.answers("GLN of the site")
+        for zone, again in (("storage", "zone"), ("packing", "no")):
+            if zone == "storage":
+                terminal.answers("Where is dock-1", "zone")
+            terminal.answers("Name of the zone", zone)
+            for question in ("Antennas", "What arriving there is", "Read point", "Business location"):
+                terminal.answers(question)
+            terminal.answers("Another door or zone", again)
+        terminal.sees("of reader 'dock-1' is at zone 'storage' and 'packing'")
+        terminal.answers("What to correct", "places")
+        terminal.answers("GLN of the site")
+        terminal.answers("Where is dock-1", "door")
+        terminal.answers("Name of the door")
+        for question in ("inside", "outside", "coming in", "going out", "Read point", "Business location"):
+            terminal.answers(question)
+        terminal.answers("Another door or zone")
+        terminal.answers("Write ", "quit")
+        terminal.sees("nothing was written")
+        assert terminal.ends() == 1
+    assert not output.parent.exists()
+
+
 @pytest.mark.parametrize("question", ["Name of the site", "Broker (", "Password", "Networks to look", "Write "])
 @pytest.mark.parametrize("way", ["ctrl-c", "ctrl-d"])
 def test_ending_it_at_a_question_leaves_everything_as_it_was(site: Site, output: Path, question: str, way: str) -> None:
     options = (*READERS, *DOOR) if question == "Write " else ()
-    steps = {
-        "Broker (": lambda terminal: answer_gateway(terminal),
-        "Password": lambda terminal: (
-            answer_gateway(terminal),
-            terminal.answers("Broker (", site.address),
-            terminal.answers("Encrypted (TLS)?", "n"),
-            terminal.answers("User name", "pc-1"),
-        ),
-        "Networks to look": lambda terminal: (answer_gateway(terminal), answer_broker(terminal, site)),
-        "Write ": lambda terminal: (answer_gateway(terminal), answer_broker(terminal, site)),
-    }
     with setup(output, *options) as terminal:
-        if question in steps:
-            steps[question](terminal)
+        if question != "Name of the site":
+            answer_gateway(terminal)
+        if question in ("Networks to look", "Write "):
+            answer_broker(terminal, site)
+        if question == "Password":
+            terminal.answers("Broker (", site.address)
+            terminal.answers("Encrypted (TLS)?", "n")
+            terminal.answers("User name", "pc-1")
         terminal.sees(question)
         terminal.sees(": ")
         if way == "ctrl-c":

@@ -121,10 +121,10 @@ class _Life:
         yield "apt install without network", done.returncode == 0, done.stdout[-300:], took
         text = box.show(UNIT, "StatusText")
         state = (box.show(UNIT, "ActiveState"), box.show(UNIT, "UnitFileState"), box.show(UNIT, "NRestarts"))
-        good = text.startswith(f"not configured: edit {CONFIG}") and state == ("active", "enabled", "0")
+        good = text.startswith("not configured: call rfid-gateway setup") and state == ("active", "enabled", "0")
         yield "status after install says what to do", good, f"{state} {text}"
         shown = box.run("systemctl", "status", "--no-pager", UNIT)
-        yield "systemctl status shows it", "not configured: edit" in shown, shown
+        yield "systemctl status shows it", "not configured: call rfid-gateway setup" in shown, shown
         version = box.finish("rfid-gateway", "version")
         yield "program and libraries run", version.returncode == 0 and "Python 3." in version.stdout, version.stdout
         discover = box.finish("rfid-gateway", "discover", "--help").returncode
@@ -376,7 +376,7 @@ class _Life:
         program = "/opt/rfid-gateway/usr/bin/rfid-gateway"
         done = box.finish(program, "service", "install")
         text, state = box.show(UNIT, "StatusText"), box.show(UNIT, "ActiveState")
-        good = done.returncode == 0 and state == "active" and text.startswith(f"not configured: edit {CONFIG}")
+        good = done.returncode == 0 and state == "active" and text.startswith("not configured: call rfid-gateway setup")
         yield "service install without the package", good, f"{state} {text} {done.stdout[-300:]}"
         runs = program in box.run("cat", f"/proc/{self._pid()}/cmdline").replace("\0", " ")
         yield "and it runs that program", runs, box.show(UNIT, "ExecStart")
