@@ -6,6 +6,7 @@ import tomllib
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
+from typing import TypeVar
 
 import click
 
@@ -20,6 +21,7 @@ from rfid_gateway.cli.setup_places import ask_places, placed
 from rfid_gateway.cli.setup_readers import ask_readers
 from rfid_gateway.config import ConfigError
 from rfid_gateway.config_tables import Document, Reader
+from rfid_gateway.mqtt.settings import CREDENTIAL
 from rfid_gateway.setup import answers, names, surroundings
 from rfid_gateway.setup.document import effective, text_of
 from rfid_gateway.setup.files import NewFile, put
@@ -30,6 +32,7 @@ _SECTIONS: dict[str, Callable[[Draft, Given], Draft]] = {
     "readers": ask_readers,
     "places": ask_places,
 }
+_Text = TypeVar("_Text", str | None, tuple[str, ...])
 _NOTHING_WRITTEN = "nothing was written"
 
 
@@ -45,18 +48,23 @@ def _readers(_ctx: click.Context, _param: click.Parameter, texts: tuple[str, ...
     return readers
 
 
-def _checked(check: Callable[[str], object]) -> Callable[[click.Context, click.Parameter, str | None], str | None]:
-    """Make click's callback of a check that raises ValueError."""
+def _checked(check: Callable[[str], object]) -> Callable[[click.Context, click.Parameter, _Text], _Text]:
+    """Make click's callback of a check that raises ValueError; for an option that may be repeated, of each."""
 
-    def callback(_ctx: click.Context, _param: click.Parameter, text: str | None) -> str | None:
-        if text is not None:
+    def callback(_ctx: click.Context, _param: click.Parameter, given: _Text) -> _Text:
+        for text in (given,) if isinstance(given, str) else given or ():
             try:
                 check(text)
             except ValueError as error:
                 raise click.BadParameter(answers.described(error)) from error
-        return text
+        return given
 
     return callback
+
+
+def _absolute(_ctx: click.Context, _param: click.Parameter, file: str | None) -> str | None:
+    """The service runs in another folder than whoever calls this."""
+    return file if file is None or file.startswith(CREDENTIAL) else str(Path(file).expanduser().absolute())
 
 
 @click.command()
@@ -69,10 +77,13 @@ def _checked(check: Callable[[str], object]) -> Callable[[click.Context, click.P
 @click.option("--time-zone", callback=_checked(checked_time_zone), help="IANA name.  [default: this PC's]")
 @click.option("--broker", metavar="HOST[:PORT]", callback=_checked(answers.split_address), help="The MQTT broker.")
 @click.option("--tls", is_flag=True, help="Encrypt, and trust the authorities that this PC trusts.")
-@click.option("--tls-ca", metavar="FILE", help="Encrypt, and trust the authority in this PEM file.")
+@click.option("--tls-ca", metavar="FILE", callback=_absolute, help="Encrypt, and trust the authority in this PEM file.")
 @click.option("--username", help="User name at the broker.")
 @click.option(
-    "--password-file", metavar="FILE", help='File whose first line is the password, or "credential:NAME" of systemd.'
+    "--password-file",
+    metavar="FILE",
+    callback=_absolute,
+    help='File whose first line is the password, or "credential:NAME" of systemd.',
 )
 @click.option(
     "--reader",
@@ -87,6 +98,7 @@ def _checked(check: Callable[[str], object]) -> Callable[[click.Context, click.P
     "doors",
     multiple=True,
     metavar="NAME=INSIDE/OUTSIDE",
+    callback=_checked(lambda text: answers.door(text, "urn:")),
     help="A door and its antennas, such as door-1=dock-1:1/dock-1:2; repeat for several.",
 )
 @click.option(
@@ -94,11 +106,13 @@ def _checked(check: Callable[[str], object]) -> Callable[[click.Context, click.P
     "zones",
     multiple=True,
     metavar="NAME=ANTENNAS",
+    callback=_checked(lambda text: answers.zone(text, "urn:")),
     help="A zone and its antennas, such as packing=gate or storage=dock-1:3,dock-1:4?step=storing.",
 )
 @click.option(
     "--locations",
     metavar="GLN|URI",
+    callback=_checked(lambda text: answers.checked_uri(names.locations_of(text, "site"))),
     help="What read points are made of: the site's GLN, or a URI that the names of places are put behind.",
 )
 @click.option("--state-dir", metavar="FOLDER", help="Folder of the database.  [default: by --output]")
@@ -153,7 +167,7 @@ def _refuse_early(given: Given) -> None:
         folder = folder.parent
     if not os.access(folder, os.W_OK | os.X_OK):
         raise click.ClickException(f"{folder} cannot be written; call it with sudo, or with --output FILE")
-    if given.tls_ca is not None and not given.tls_ca.startswith("credential:"):
+    if given.tls_ca is not None and not given.tls_ca.startswith(CREDENTIAL):
         try:
             Path(given.tls_ca).open("rb").close()
         except OSError as error:
@@ -239,7 +253,7 @@ def _with_questions(given: Given, *, force: bool) -> tuple[Draft, str]:
                 return draft, text
         if wanted == "quit":
             raise click.Abort
-        draft = _SECTIONS[wanted](draft, given)
+        draft = _SECTIONS[wanted](draft, given.without_answers)
 
 
 def _known_of(output: Path) -> Draft:

@@ -59,7 +59,7 @@ def ask_broker(draft: Draft, given: Given) -> Draft:
         if choose("What now", ("correct", "keep"), "correct") == "keep":
             return draft
         # What the options said did not work: from now on it is asked, with that as the suggestion.
-        given = replace(given, broker=None, username=None, password_file=None, tls=False, tls_ca=None)
+        given = given.without_answers
 
 
 def _ask_broker(draft: Draft, given: Given) -> Draft:

@@ -31,6 +31,25 @@ class Given:
     test: bool
 
     @property
+    def without_answers(self) -> "Given":
+        """The same with everything still to be asked: for whoever wants to correct what an option said."""
+        return replace(
+            self,
+            site=None,
+            gateway=None,
+            time_zone=None,
+            broker=None,
+            tls=False,
+            tls_ca=None,
+            username=None,
+            password_file=None,
+            locations=None,
+            readers=(),
+            doors=(),
+            zones=(),
+        )
+
+    @property
     def tls_settings(self) -> TlsSettings | None:
         """`[mqtt.tls]` as the options have it."""
         if self.tls_ca is not None:

@@ -78,15 +78,21 @@ def obstacles(document: Document, output: Path) -> Iterator[str]:
             if file.is_relative_to(folder):
                 yield f"{key} {file}: the service's sandbox hides {folder}; copy it to {SERVICE_FOLDER}"
         if not _readable(file):
-            yield f"{key} {file}: the user {USER} cannot read it; chgrp {USER} {file} && chmod 640 {file}"
+            yield (
+                f"{key} {file}: the service's user cannot read it; "
+                f"once the service is installed: chgrp {USER} {file} && chmod 640 {file}"
+            )
 
 
 def _readable(file: Path) -> bool:
     """Whether the service's user can read a file, as far as its owner, group and mode tell."""
     try:
-        user, found = pwd.getpwnam(USER), file.stat()
-    except (KeyError, OSError):
+        found = file.stat()
+        user = pwd.getpwnam(USER)
+    except OSError:
         return True
+    except KeyError:
+        return bool(file.stat().st_mode & 0o004)
     if found.st_uid == user.pw_uid:
         return bool(found.st_mode & 0o400)
     if found.st_gid in os.getgrouplist(USER, user.pw_gid):

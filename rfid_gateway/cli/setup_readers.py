@@ -44,7 +44,8 @@ def ask_readers(draft: Draft, given: Given) -> Draft:
     chosen = [*kept, *_ask_which(new, "found", "use")]
     readers: list[Reader] = []
     for each in chosen:
-        readers.append(_ask_name(each, {reader.id for reader in readers}))
+        taken = {reader.id for reader in readers}
+        readers.append(_reader(each, each.name) if each in kept else _ask_name(each, taken))
     while typed := _ask_by_hand(readers):
         readers.append(typed)
     return replace(draft, readers=tuple(readers))
@@ -168,6 +169,10 @@ def _ask_name(found: Found, taken: set[str]) -> Reader:
     if suggestion in taken:
         suggestion = names.unused(suggestion, taken)
     name = ask(f"Name of the reader at {found.address}", lambda text: _new_name(text, "a reader", taken), suggestion)
+    return _reader(found, name)
+
+
+def _reader(found: Found, name: str) -> Reader:
     return Reader(id=name, driver=found.driver, **found.options)
 
 

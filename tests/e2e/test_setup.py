@@ -195,6 +195,33 @@ def test_a_gateway_that_was_set_up_on_a_terminal_delivers_events(
     }
 
 
+def test_what_options_said_can_be_corrected_at_the_end(output: Path) -> None:
+    options = ("--site", "bremen", "--gateway", "pc-1", "--time-zone", "UTC", "--broker", "127.0.0.1", "--username", "")
+    with setup(output, *options, *READERS, *DOOR, "--no-test") as terminal:
+        terminal.answers("Encrypted", "n")
+        terminal.answers("Write ", "broker")
+        terminal.answers("[127.0.0.1:1883]", "::1")
+        terminal.answers("Encrypted", "y")
+        terminal.answers("File of its authority")
+        terminal.answers("User name")
+        terminal.answers("Write ", "readers")
+        terminal.sees("dock-1")
+        terminal.answers("Readers to keep")
+        terminal.answers("Networks to look through", "-")
+        terminal.answers("Serial ports to ask")
+        terminal.answers("Another reader", "llrp://127.0.0.1:10")
+        terminal.answers("Name of the reader", "dock-1")
+        terminal.sees("'dock-1' is taken")
+        terminal.answers("[llrp-1]", "dock-2")
+        terminal.answers("Another reader")
+        terminal.answers("Write ", "y")
+        assert terminal.ends() == 0
+    written = tomllib.loads(output.read_text())
+    assert written["mqtt"] == {"host": "::1", "port": 8883, "tls": {}}
+    assert [(reader["id"], reader["port"]) for reader in written["readers"]] == [("dock-1", 9), ("dock-2", 10)]
+    assert [door["id"] for door in written["doors"]] == ["door-1"]
+
+
 def test_what_the_broker_refuses_is_said_and_corrected(site: Site, output: Path) -> None:
     with setup(output, *READERS, *DOOR) as terminal:
         terminal.answers("Name of the site", "bremen")
@@ -211,8 +238,8 @@ def test_what_the_broker_refuses_is_said_and_corrected(site: Site, output: Path)
         terminal.sees("it must allow writing to rfid/bremen/pc-2/#")
         terminal.answers("What now", "keep")
         terminal.answers("Write ", "gateway")
-        terminal.answers("Name of the site")
-        terminal.answers("Name of this gateway", "pc-1")
+        terminal.answers("[bremen]")
+        terminal.answers("[pc-2]", "pc-1")
         terminal.answers("Time zone")
         terminal.answers("Write ")
         assert terminal.ends() == 0
@@ -263,8 +290,8 @@ def test_wrong_answers_are_explained_and_asked_again(output: Path) -> None:
         terminal.answers("Antennas outside", "gato:2")
         terminal.sees("did you mean 'gate'?")
         terminal.answers("Antennas outside", "gate:2")
-        terminal.answers("What coming in is", "receving")
-        terminal.sees("did you mean 'receiving'?")
+        terminal.answers("What coming in is", "arrivin")
+        terminal.sees("did you mean 'arriving'?")
         terminal.answers("What coming in is")
         terminal.answers("What going out is")
         terminal.answers("Read point", "Tür 1")
@@ -325,10 +352,10 @@ def test_ending_it_at_a_question_leaves_everything_as_it_was(site: Site, output:
         terminal.sees(question)
         terminal.sees(": ")
         if way == "ctrl-c":
-            terminal.presses_ctrl_c()
+            terminal.presses_ctrl_c_until("ended: nothing was written")
         else:
             terminal.presses_ctrl_d()
-        terminal.sees("ended: nothing was written")
+            terminal.sees("ended: nothing was written")
         assert terminal.ends() == 1
         assert "Traceback" not in terminal.screen
     assert not output.parent.exists()
@@ -340,10 +367,9 @@ def test_a_search_is_ended_by_ctrl_c_and_the_set_up_goes_on(output: Path) -> Non
         terminal.answers("Encrypted", "n")
         terminal.answers("Networks to look through", "none")
         terminal.sees("listening for announcements")
-        terminal.presses_ctrl_c()
-        terminal.sees("This search is ended")
+        terminal.presses_ctrl_c_until("This search is ended")
         terminal.sees("Serial ports to ask")
-        terminal.presses_ctrl_c()
+        terminal.presses_ctrl_c_until("nothing was written")
         assert terminal.ends() == 1
     assert not output.exists()
 

@@ -50,6 +50,14 @@ read_point = "urn:epc:id:sgln:4012345.00010.table"
 [zones.arrived]
 biz_step = "packing"
 """
+SETUP = (
+    *("--site", "test", "--gateway", "gate-1", "--time-zone", "Europe/Berlin"),
+    *("--broker", "127.0.0.1", "--username", "gateway", "--password-file", "/etc/rfid-gateway/mqtt-password"),
+    *("--reader", "shelf=llrp://127.0.0.1", "--reader", "table=socket://127.0.0.1:4001?protocol=chafon"),
+    *("--zone", "shelf=shelf?step=storing", "--zone", "table=table?step=packing"),
+    *("--locations", "urn:epc:id:sgln:4012345.00010."),
+)
+"""What `rfid-gateway setup` is told; afterwards the file of `GATEWAY` stands for the same site."""
 NEEDED = {"write state", "connect"}
 
 
@@ -152,7 +160,11 @@ class _Life:
         box.run("chmod", "0600", "/etc/rfid-gateway/mqtt-password")
         drop_in = (UNITS / "mqtt-password.conf").read_text()
         box.write(f"/etc/systemd/system/{UNIT}.d/mqtt-password.conf", drop_in)
-        self._write_config("credential:mqtt-password")
+        box.run("chgrp", "rfid-gateway", "/etc/rfid-gateway/mqtt-password")
+        box.run("chmod", "0640", "/etc/rfid-gateway/mqtt-password")
+        done = box.finish("rfid-gateway", "setup", "--no-input", *SETUP)
+        good = done.returncode == 0 and f"systemctl restart {UNIT.removesuffix('.service')}" in done.stdout
+        yield "rfid-gateway setup", good and "but " not in done.stdout, done.stdout
         checked = box.finish("rfid-gateway", "check")
         yield "rfid-gateway check", checked.returncode == 0, checked.stdout
         epcs = sorted({sighting.epc for sighting in steady_field("simulated", rate=50, tags=5)(0, 1_000_000)})
