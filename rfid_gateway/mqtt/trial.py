@@ -68,7 +68,8 @@ class _Attempt:
         self._connection = Connection(
             settings, version, f"rfid-gateway-setup-{time.monotonic_ns()}", None, lasting=False
         )
-        self._published = False
+        self._publishing = False
+        self._acknowledged = False
 
     def run(self, until: float) -> Trial:
         """Try everything, at most until a time of the monotonic clock (seconds)."""
@@ -93,8 +94,7 @@ class _Attempt:
         return trial
 
     def _done(self) -> bool:
-        answered = self._published and not self._connection.subscribing and self._trial.may_publish is not None
-        return answered or self._trial.trouble is not None
+        return self._acknowledged or self._trial.trouble is not None
 
     def _turn(self, *, readable: bool) -> None:
         trial, topics = self._trial, self._topics
@@ -104,11 +104,11 @@ class _Attempt:
                     trial.connected = True
                     for topic_filter in (topics.commands_filter, topics.directory_filter, topics.directory_batch):
                         self._connection.subscribe(topic_filter)
-                    self._connection.publish(Publication(self._topic, b""))
-                    self._published = True
                 case Acknowledged():
-                    trial.may_publish = True
+                    self._acknowledged = True
+                    trial.may_publish = True if trial.version == "5" else None
                 case Refused(reason=reason):
+                    self._acknowledged = True
                     trial.may_publish = False
                     trial.refused.append(f"publish on {self._topic}: {reason}")
                 case SubscriptionRefused(topic_filter=topic_filter, reason=reason):
@@ -117,6 +117,9 @@ class _Attempt:
                     trial.trouble = words
                 case _:
                     pass  # whatever is on these topics is for the gateway
+        # Last, because Mosquitto 2.0 hangs up on whom it does not let publish, where max_inflight_messages is set.
+        if trial.connected and not self._publishing and not self._connection.subscribing:
+            self._publishing = self._connection.publish(Publication(self._topic, b"")) is not None
 
     @property
     def _topic(self) -> str:
