@@ -136,7 +136,7 @@ def _ask_step(question: str, suggestion: str) -> str:
             return text
         raise ValueError(f"{text!r} is no business step of CBV 2.0, and no URI of your own{_close(text)}")
 
-    return ask(question, check, suggestion, hint="business step")
+    return ask(question, check, suggestion, hint="business step: storing, packing, staging_outbound, loading, ...")
 
 
 def _close(text: str) -> str:
