@@ -77,10 +77,17 @@ def _absolute(_ctx: click.Context, _param: click.Parameter, file: str | None) ->
 @click.option("--time-zone", callback=_checked(checked_time_zone), help="IANA name.  [default: this PC's]")
 @click.option("--broker", metavar="HOST[:PORT]", callback=_checked(answers.split_address), help="The MQTT broker.")
 @click.option("--tls", is_flag=True, help="Encrypt, and trust the authorities that this PC trusts.")
-@click.option("--tls-ca", metavar="FILE", callback=_absolute, help="Encrypt, and trust the authority in this PEM file.")
+@click.option(
+    "--tls-ca",
+    type=click.Path(),
+    metavar="FILE",
+    callback=_absolute,
+    help="Encrypt, and trust the authority in this PEM file.",
+)
 @click.option("--username", help="User name at the broker.")
 @click.option(
     "--password-file",
+    type=click.Path(),  # which shells complete; it need not be there, and may be a credential
     metavar="FILE",
     callback=_absolute,
     help='File whose first line is the password, or "credential:NAME" of systemd.',
@@ -280,7 +287,7 @@ def _sentences(error: ConfigError) -> list[str]:
 
 def _write(draft: Draft, text: str, given: Given) -> None:
     group = service_group() if given.output.parent == SERVICE_FOLDER else None
-    files = [NewFile(given.output, text, 0o644)]
+    files = [NewFile(given.output, text, 0o644, keeps_old=_is_own(given.output))]
     if draft.secret is not None:
         mode = 0o600 if group is None else 0o640
         files.insert(0, NewFile(given.own_password_file, f"{draft.secret}\n", mode, group))

@@ -97,8 +97,8 @@ def _ask_door(draft: Draft, reader: Reader) -> Door:
         return antennas
 
     outside = ask("Antennas outside", other_side, "2", hint="goods that leave come here last")
-    into = _ask_step("What coming in is", "arriving")
-    out = _ask_step("What going out is", "departing")
+    into = _ask_step("What coming in is", "arriving", "receiving, unloading, ...")
+    out = _ask_step("What going out is", "departing", "loading, shipping, ...")
     read_point = ask("Read point", _uri, f"{draft.locations}{name}")
     biz_location = ask("Business location of what came in", _uri, names.site_location(draft.locations))
     return answers.door_of(
@@ -115,7 +115,9 @@ def _ask_zone(draft: Draft, reader: Reader) -> Zone:
         "all",
         hint=f"all, numbers of {reader.id}'s, or such as {reader.id}:1",
     )
-    step = _ask_step("What arriving there is", names.biz_step_of(name))
+    step = _ask_step(
+        "What arriving there is", names.biz_step_of(name), "storing, packing, picking, staging_outbound, ..."
+    )
     read_point = ask("Read point", _uri, f"{draft.locations}{name}")
     biz_location = ask("Business location", _uri, read_point)
     return answers.zone_of(name, antennas, draft.locations, step=step, read_point=read_point, biz_location=biz_location)
@@ -130,13 +132,13 @@ def _ask_place_name(kind: str, suggestion: str, taken: set[str]) -> str:
     return ask(f"Name of the {kind}", check, suggestion)
 
 
-def _ask_step(question: str, suggestion: str) -> str:
+def _ask_step(question: str, suggestion: str, others: str) -> str:
     def check(text: str) -> str:
         if text in vocabulary.BIZ_STEPS or vocabulary.is_own_value(text):
             return text
         raise ValueError(f"{text!r} is no business step of CBV 2.0, and no URI of your own{_close(text)}")
 
-    return ask(question, check, suggestion, hint="business step: storing, packing, staging_outbound, loading, ...")
+    return ask(question, check, suggestion, hint=f"business step; others are {others}")
 
 
 def _close(text: str) -> str:

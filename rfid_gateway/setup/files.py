@@ -20,6 +20,8 @@ class NewFile:
     mode: int
     group: int | None = None
     """Number of the group that may read it; None leaves it to the writer's."""
+    keeps_old: bool = True
+    """Whether what it replaces is kept; not worth it for what was only an example."""
 
 
 def put(files: Sequence[NewFile], stamp: str) -> list[Path]:
@@ -50,7 +52,7 @@ def put(files: Sequence[NewFile], stamp: str) -> list[Path]:
 def _moved(staged: Sequence[tuple[Path, NewFile]], stamp: str) -> list[Path]:
     kept = []
     for _, file in staged:
-        if file.path.exists():
+        if file.keeps_old and file.path.exists():
             old = _free(file.path, stamp)
             os.link(file.path, old)  # not copied: a copy would be readable for a moment, and have another owner
             kept.append(old)

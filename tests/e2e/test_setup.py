@@ -397,6 +397,15 @@ def test_a_configuration_that_is_there_is_replaced_only_when_said_and_kept(outpu
     assert [stat.S_IMODE(file.stat().st_mode) for file in (old, new)] == [0o640, 0o640]
 
 
+def test_the_example_of_a_fresh_package_is_replaced_without_a_question(output: Path) -> None:
+    output.parent.mkdir()
+    shutil.copy(Path(__file__).parents[2] / "config/gateway.toml", output)
+    done = answered(output, "--site", "bremen", "--broker", "127.0.0.1", *READERS, *DOOR, "--no-test")
+    assert done.returncode == 0, done.stderr
+    assert [file.name for file in output.parent.iterdir()] == ["gateway.toml"]
+    assert tomllib.loads(output.read_text())["gateway"]["site"] == "bremen"
+
+
 def test_without_a_terminal_the_names_of_the_missing_options_are_said(output: Path) -> None:
     done = subprocess.run(
         [PROGRAM, "setup", "--output", output],
@@ -452,6 +461,7 @@ def test_a_broker_that_does_not_answer_means_that_nothing_is_written(output: Pat
         (("--zone", "z=dock-9"), "no reader 'dock-9', did you mean 'dock-1'?"),
         (("--door", "d=dock-1:1"), "expected antennas inside / outside"),
         (("--locations", "4012345000010"), "is no GLN"),
+        (("--locations", "Bremen Süd"), "is no URI"),
         (("--password-file", "/dev/null"), "--password-file needs --username"),
         (("--tls-ca", "/there/is/none.pem"), "No such file or directory"),
     ],

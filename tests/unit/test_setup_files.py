@@ -41,6 +41,13 @@ def test_what_is_replaced_is_kept_and_a_secret_is_never_readable_for_more(tmp_pa
     assert [(tmp_path / name).read_text() for name in ("a.1", "a.1-2", "a")] == ["old", "new", "newer"]
 
 
+def test_an_example_is_not_kept(tmp_path: Path) -> None:
+    file = tmp_path / "a"
+    file.write_text("example")
+    assert put([NewFile(file, "new", 0o644, keeps_old=False)], "1") == []
+    assert (names_in(tmp_path), file.read_text()) == (["a"], "new")
+
+
 def test_a_file_that_cannot_be_written_leaves_all_as_they_were(tmp_path: Path) -> None:
     good = tmp_path / "a"
     good.write_text("old")
