@@ -78,7 +78,7 @@ def install(root: Path) -> None:
         _call("systemctl", "daemon-reload")
         _call("systemctl", "enable", "--now", "rfid-gateway.service")
     if is_example(config):
-        click.echo("next: rfid-gateway setup, which asks what the gateway must know and says what to do then")
+        click.echo(f"next: {program} setup, which asks what the gateway must know and says what to do then")
 
 
 @service.command()

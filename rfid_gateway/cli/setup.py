@@ -16,7 +16,7 @@ from rfid_gateway.cli.configuration import DEFAULT, InstalledDrivers
 from rfid_gateway.cli.packaged import FILES, is_example
 from rfid_gateway.cli.setup_broker import ask_broker, ask_gateway, checked_time_zone, try_broker
 from rfid_gateway.cli.setup_draft import SERVICE_FOLDER, Draft, Given
-from rfid_gateway.cli.setup_next import next_steps, obstacles, service_group
+from rfid_gateway.cli.setup_next import next_steps, obstacles, program, service_group
 from rfid_gateway.cli.setup_places import ask_places, placed
 from rfid_gateway.cli.setup_readers import ask_readers
 from rfid_gateway.config import ConfigError
@@ -302,7 +302,7 @@ def _write(draft: Draft, text: str, given: Given) -> None:
     for obstacle in obstacles(draft.document, given.output):
         wrong(f"but       {obstacle}")
     click.echo("\nnext:")
-    steps = list(next_steps(given.output))
+    steps = list(next_steps(given.output, program()))
     width = max(len(command) for command, _ in steps)
     for command, what in steps:
         click.echo(f"  {command.ljust(width)}   {what}")

@@ -5,6 +5,7 @@ import os
 import pwd
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -27,23 +28,29 @@ def service_group() -> int | None:
         return None
 
 
-def next_steps(output: Path) -> Iterator[tuple[str, str]]:
+def program() -> str:
+    """How this program is called from here: by its name, or by its path where the shell would not find it."""
+    found = shutil.which(USER)
+    return USER if found is not None and Path(found).resolve() == Path(sys.argv[0]).resolve() else sys.argv[0]
+
+
+def next_steps(output: Path, program: str) -> Iterator[tuple[str, str]]:
     """Commands to call next, each with what it does."""
     sudo = "sudo " if os.geteuid() != 0 or "SUDO_USER" in os.environ else ""
     option = "" if output == SERVICE_FOLDER / "gateway.toml" else f" --config {output}"
-    yield f"{sudo}rfid-gateway check --connect{option}", "tries broker and readers with this file"
+    yield f"{sudo}{program} check --connect{option}", "tries broker and readers with this file"
     unit = _unit(output)
     if unit is not None and _is_active(unit):
         yield f"{sudo}systemctl restart {unit}", "the service takes it over"
     elif unit is not None:
         yield f"{sudo}systemctl enable --now {unit}", "starts it, now and with the PC"
     elif output == SERVICE_FOLDER / "gateway.toml":
-        yield f"{sudo}rfid-gateway service install", "installs and starts the service"
+        yield f"{sudo}{program} service install", "installs and starts the service"
     else:
-        yield f"rfid-gateway run{option}", "runs it in this terminal, until Ctrl-C"
+        yield f"{program} run{option}", "runs it in this terminal, until Ctrl-C"
     as_service = sudo if output.parent == SERVICE_FOLDER else ""
-    yield f"{as_service}rfid-gateway status{option}", "how it is doing"
-    yield f"{as_service}rfid-gateway events --follow{option}", "location events as they happen"
+    yield f"{as_service}{program} status{option}", "how it is doing"
+    yield f"{as_service}{program} events --follow{option}", "location events as they happen"
 
 
 def _unit(output: Path) -> str | None:

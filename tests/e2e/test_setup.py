@@ -164,7 +164,7 @@ def test_a_gateway_that_was_set_up_on_a_terminal_delivers_events(
             terminal.answers(question)
         terminal.answers("Another door or zone")
         terminal.answers("Write ", "yes")
-        terminal.sees(f"rfid-gateway run --config {output}")
+        terminal.sees(f"{PROGRAM} run --config {output}")
         assert terminal.ends() == 0
         assert SECRET not in terminal.screen
 

@@ -26,7 +26,7 @@ def units(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def commands(output: Path) -> list[str]:
-    return [command for command, _ in next_steps(output)]
+    return [command for command, _ in next_steps(output, "rfid-gateway")]
 
 
 def test_a_service_that_is_installed_is_started(units: Path) -> None:
