@@ -21,7 +21,7 @@ _STYLE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 _ROWS_AND_COLUMNS = (50, 140)
 
 _TAKE_TERMINAL = (
-    "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execv(sys.argv[1], sys.argv[1:])"
+    "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execvp(sys.argv[1], sys.argv[1:])"
 )
 """Makes the pty the terminal whose Ctrl-C reaches the program, then becomes the program."""
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from rfid_simulators.steady_field import steady_field
 from tests.systemd.container import Container, eventually
+from tests.terminal import Terminal
 
 UNIT = "rfid-gateway.service"
 CONFIG = "/etc/rfid-gateway/gateway.toml"
@@ -52,12 +53,12 @@ biz_step = "packing"
 """
 SETUP = (
     *("--site", "test", "--gateway", "gate-1", "--time-zone", "Europe/Berlin"),
-    *("--broker", "127.0.0.1", "--username", "gateway", "--password-file", "/etc/rfid-gateway/mqtt-password"),
+    *("--broker", "127.0.0.1", "--username", "gateway"),
     *("--reader", "shelf=llrp://127.0.0.1", "--reader", "table=socket://127.0.0.1:4001?protocol=chafon"),
     *("--zone", "shelf=shelf?step=storing", "--zone", "table=table?step=packing"),
     *("--locations", "urn:epc:id:sgln:4012345.00010."),
 )
-"""What `rfid-gateway setup` is told; afterwards the file of `GATEWAY` stands for the same site."""
+"""What `rfid-gateway setup` is told besides the password; later the file of `GATEWAY` stands for the same site."""
 NEEDED = {"write state", "connect"}
 
 
@@ -156,15 +157,13 @@ class _Life:
         self._start("listener", "sh", "-c", f"until {listen} -E; do sleep 0.2; done; {listen} > /run/heard")
         self._start("reader-llrp", "rfid-simulator", "reader", "--rate", "50", "--tags", "5", "--quiet")
         self._start("reader-serial", "rfid-simulator", "serial", "--protocol", "chafon", "--port", "4001")
-        box.write("/etc/rfid-gateway/mqtt-password", "secret of the gateway\n")
-        box.run("chmod", "0600", "/etc/rfid-gateway/mqtt-password")
+        screen = self._set_up("secret of the gateway")
+        good = "systemctl restart rfid-gateway" in screen and "but " not in screen and "secret" not in screen
+        yield "rfid-gateway setup on a terminal", good, screen[-600:]
+        owner = box.run("stat", "-c", "%a %U:%G", "/etc/rfid-gateway/mqtt-password").strip()
+        yield "the password is for the service's group alone", owner == "640 root:rfid-gateway", owner
         drop_in = (UNITS / "mqtt-password.conf").read_text()
         box.write(f"/etc/systemd/system/{UNIT}.d/mqtt-password.conf", drop_in)
-        box.run("chgrp", "rfid-gateway", "/etc/rfid-gateway/mqtt-password")
-        box.run("chmod", "0640", "/etc/rfid-gateway/mqtt-password")
-        done = box.finish("rfid-gateway", "setup", "--no-input", *SETUP)
-        good = done.returncode == 0 and f"systemctl restart {UNIT.removesuffix('.service')}" in done.stdout
-        yield "rfid-gateway setup", good and "but " not in done.stdout, done.stdout
         checked = box.finish("rfid-gateway", "check")
         yield "rfid-gateway check", checked.returncode == 0, checked.stdout
         epcs = sorted({sighting.epc for sighting in steady_field("simulated", rate=50, tags=5)(0, 1_000_000)})
@@ -398,6 +397,15 @@ class _Life:
         yield "service uninstall", done.returncode == 0 and gone and kept, done.stdout
 
     # -----------------------------------------------------------------------------------------------------------------
+
+    def _set_up(self, password: str) -> str:
+        """What `rfid-gateway setup` shows on a terminal to somebody who gives all but the password as options."""
+        with Terminal(self._box.inside("rfid-gateway", "setup", *SETUP), {"LC_ALL": "C.UTF-8"}) as terminal:
+            terminal.answers("Encrypted (TLS)?")
+            terminal.answers("Password", password)
+            terminal.answers("Write ")
+            terminal.ends()
+            return terminal.screen
 
     def _start(self, unit: str, *command: str) -> None:
         done = self._box.finish("systemd-run", "--quiet", f"--unit={unit}", *command)
