@@ -308,6 +308,11 @@ class Connection:
         if packet_id is not None:
             self._subscriptions[packet_id] = topic_filter
 
+    @property
+    def subscribing(self) -> bool:
+        """A subscription waits for its SUBACK."""
+        return bool(self._subscriptions)
+
     def acknowledge(self, packet_id: int) -> None:
         """Queue the PUBACK of an inbound message."""
         self._client.ack(packet_id, 1)
