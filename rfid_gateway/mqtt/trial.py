@@ -4,11 +4,11 @@ import select
 import time
 from dataclasses import dataclass, field
 
-from rfid_gateway.mqtt.connection import (
+from rfid_gateway.mqtt.connection import Connection
+from rfid_gateway.mqtt.happenings import (
     Accepted,
     Acknowledged,
     ConnectError,
-    Connection,
     Ended,
     Publication,
     Refused,
