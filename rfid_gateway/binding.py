@@ -44,6 +44,12 @@ class Binding:
         """The store has a new connection: what waits for an entry is looked through again."""
         self._directory_version = -1
 
+    def follow(self, config: Config) -> None:
+        """Go by another configuration of the same gateway."""
+        self._config = config
+        self._resolver = self._resolver.following(config)
+        self._loading = Loading(config, self._store)
+
     def give_up_old(self) -> None:
         """Give observations up whose entry has not come for too long, and say so. Raises StoreError."""
         hold_us = round(self._config.shipments.hold_unknown_days * 86_400_000_000)

@@ -91,7 +91,7 @@ class Pipeline:
         self._desk = desk
         self._topics = Topics(config.mqtt.prefix, config.gateway.site, config.gateway.id)
         self._binding = Binding(config, store, clock)
-        self._observer = Observer([zone.rules for zone in config.zones], [door.rules for door in config.doors])
+        self._observer = _observer(config)
         self._pending = _Pending()
         self._restore()
         self.house = Housekeeping(config, store, clock)
@@ -112,6 +112,27 @@ class Pipeline:
         self.events = 0
         """Location events committed so far; other threads only look."""
         self._lesser = LesserForms()
+
+    def follow(self, config: Config, *, places: bool) -> None:
+        """Go by another configuration of the same gateway, between two drains.
+
+        Observation goes on as after a restart, and only where `places` says that it has other rules: what was in mind
+        of doors and zones that are still there stays; what was in mind of the others is forgotten without an event.
+
+        Raises:
+            StoreError: everything follows, but the database did not take its new limits yet.
+        """
+        self._binding.follow(config)
+        if places:
+            self._observe_anew(config)
+        self.house.follow(config)
+
+    def _observe_anew(self, config: Config) -> None:
+        before, self._observer = self._observer, _observer(config)
+        # Not everything that is in mind was committed yet: what changed is carried over, row by row.
+        while rows := before.changed():
+            self._pending.states.update((row[:3], row) for row in rows)
+        self._observer.restore(before.memory(), self._clock.monotonic_us(), self._clock.utc_us())
 
     # The path of a tag read ----------------------------------------------------------------------------------------
 
@@ -322,3 +343,7 @@ class Pipeline:
             except (ValueError, KeyError, TypeError, AttributeError) as error:
                 log.error("state.unreadable", kind=row.kind, place=row.name, epc=row.epc, reason=repr(error))
                 self._pending.states[row[:3]] = SavedState(*row[:3], None)
+
+
+def _observer(config: Config) -> Observer:
+    return Observer([zone.rules for zone in config.zones], [door.rules for door in config.doors])

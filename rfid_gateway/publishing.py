@@ -51,22 +51,31 @@ class Publishing:
         self._trouble: StoreError | None = None
         self._publisher = self._new_publisher()
         self._thread = self._new_thread()
+        self._leaving: tuple[Publisher, Thread] | None = None
+        """The one before, which still says goodbye. One at a time: both would be the same client to the broker."""
+        self.generation = 0
+        """Counts the publishers before this one: who has something standing with one says it again to the next."""
 
     # For any thread --------------------------------------------------------------------------------------------------
 
     @property
     def state(self) -> PublisherState:
         """How the publisher of now is doing."""
-        return self._publisher.state
+        publisher, _ = self._running
+        return publisher.state
 
     @property
     def moved_at(self) -> int:
         """Monotonic time at which it moved last; 0 until it is up. One that the database holds up moves, too."""
-        return max(self._failed_at, self._publisher.moved_at)
+        publisher, thread = self._running
+        if self._leaving is not None and not thread.is_alive():
+            # Between two of them: the next turn of the pipeline starts the new one.
+            return self._clock.monotonic_us()
+        return max(self._failed_at, publisher.moved_at)
 
     def alive(self) -> bool:
         """Whether its thread is there."""
-        return self._thread.is_alive()
+        return self._leaving is not None or self._thread.is_alive()
 
     def wake(self) -> None:
         """Say that events were committed."""
@@ -84,11 +93,30 @@ class Publishing:
 
     def close(self) -> None:
         """Let the publisher say goodbye."""
-        self._publisher.close()
+        publisher, _ = self._running
+        publisher.close()
 
     def join(self, timeout_s: float | None = None) -> None:
         """Wait for the end of its thread."""
-        self._thread.join(timeout_s)
+        _, thread = self._running
+        thread.join(timeout_s)
+
+    def follow(self, config: Config) -> None:
+        """Go by another configuration, with a new publisher; `tick` starts it when this one has said goodbye."""
+        self._config = config
+        # Once is enough: whatever the broker has begun to send waits in our session there.
+        self._directory_lost = self._directory_lost and not self.state.connections
+        self._leaving = self._leaving or (self._publisher, self._thread)
+        self._leaving[0].close()
+        self._prepare()
+
+    def tick(self) -> None:
+        """Go on with the publisher of a new configuration as soon as the one before has ended; never waits."""
+        if self._leaving is None or self._leaving[1].is_alive():
+            return
+        self._publisher.count_on_from(self._leaving[0].state)
+        self._thread.start()
+        self._leaving = None
 
     def take_trouble(self) -> StoreError | None:
         """Why the publisher could not use the database since the last call; None where it could."""
@@ -97,11 +125,22 @@ class Publishing:
 
     def begin_anew(self, *, directory_lost: bool) -> None:
         """Start a new publisher in the place of one whose thread has ended."""
-        self._directory_lost = self._directory_lost or directory_lost
+        self._directory_lost = directory_lost
+        self._leaving = self._leaving or (self._publisher, self._thread)
+        self._failed_at = self._clock.monotonic_us()
+        self._prepare()
+        self.tick()
+
+    @property
+    def _running(self) -> tuple[Publisher, Thread]:
+        """The publisher whose thread runs, or is to."""
+        return self._leaving or (self._publisher, self._thread)
+
+    def _prepare(self) -> None:
+        """Make the next publisher: from now on it takes what is posted."""
         self._publisher = self._new_publisher()
         self._thread = self._new_thread()
-        self._thread.start()
-        self._failed_at = self._clock.monotonic_us()
+        self.generation += 1
 
     def _new_publisher(self) -> Publisher:
         return Publisher(

@@ -5,7 +5,7 @@ publisher    the broker (publishing)              (main)    waits for the signal
 """
 
 import gc
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
@@ -18,20 +18,21 @@ from rfid_gateway.clock import Clock
 from rfid_gateway.command_desk import CommandDesk
 from rfid_gateway.command_execution import Surroundings
 from rfid_gateway.command_tokens import read_clients
-from rfid_gateway.config import Config
+from rfid_gateway.config import Config, ConfigError
 from rfid_gateway.database_care import DatabaseCare, set_aside_words
 from rfid_gateway.gateway import Pipeline
 from rfid_gateway.intake import Intake, Item
 from rfid_gateway.mqtt.topics import Topics
 from rfid_gateway.outputs import Switch
 from rfid_gateway.publishing import Publishing
+from rfid_gateway.readers import CLOSE_S, Readers
+from rfid_gateway.reloading import ReadAgain, Reload, Reloading
 from rfid_gateway.retained import Retained
 from rfid_gateway.state_file import last_sign_of_life
 from rfid_gateway.status_report import CLOCK_WRONG, StatusReport, Summary
 from rfid_gateway.steady_clock import SteadyClock
 from rfid_gateway.store.connection import Store, open_store
 from rfid_gateway.store.database import StoreError
-from rfid_gateway.supervisor import ReaderSupervisor
 
 log = structlog.get_logger(__name__)
 
@@ -41,27 +42,33 @@ IDLE_S = 0.05
 """How often the pipeline looks at its timers when nothing arrives."""
 STATUS_INTERVAL_US = 1_000_000
 TIDY_INTERVAL_US = 3_600_000_000
-READER_CLOSE_S = 3.0
 FAREWELL_US = 5_000_000
 """How long a clean end waits for the broker to acknowledge what is committed; what is not waits on disk."""
 STATUSES_FAREWELL_US = 2_000_000
 """The same for retained statuses; the next start says the others."""
 
 
+STOPPED = "the gateway was stopped"
+
+
 class Service:
     """The running gateway. Owner: the main thread; what the pipeline's thread owns is said below."""
 
-    def __init__(self, config: Config, clock: Clock) -> None:
+    def __init__(self, config: Config, clock: Clock, read_again: ReadAgain | None = None) -> None:
         """Make everything ready; opens the database once, so that what is wrong with it is said now.
+
+        Args:
+            config: what to run with.
+            clock: the PC's.
+            read_again: reads the configuration for `reload`; without it there is none.
 
         Raises:
             StoreError: the database cannot be used, in words.
             ConfigError: the token of a client who may give commands cannot be used.
         """
-        self._config = config
-        self._clients = read_clients(config)
         folder = Path(config.gateway.state_dir)
         self._clock = clock = SteadyClock(clock, last_sign_of_life(folder))
+        self._reloading = Reloading(config, read_clients(config), clock, read_again or _no_file)
         self._topics = Topics(config.mqtt.prefix, config.gateway.site, config.gateway.id)
         self._intake = Intake(config.gateway.queue_reads)
         try:
@@ -72,13 +79,13 @@ class Service:
         self._publishing = Publishing(
             config, clock, self._intake.put, self._counters, directory_lost=self._database.directory_lost
         )
-        self._supervisors = {reader.id: ReaderSupervisor(reader, self._intake.put, clock) for reader in config.readers}
+        self._readers = Readers(config.readers, self._intake.put, clock)
         # Daemon: a disk that hangs in the system must not keep the program from ending.
         self._pipeline_thread = Thread(target=self._run_pipeline, name="pipeline", daemon=True)
         self._closing = Event()
         # Owned by the pipeline's thread from here on; others only look.
-        self._announcer = Announcer(config, clock, self._publishing.post, self._switch)
-        self._report = StatusReport(config, clock, self._intake, self._publishing, self._announcer)
+        self._announcer = Announcer(config, clock, self._publishing.post, self._readers.switch)
+        self._report = StatusReport(config, clock, self._intake, self._publishing, self._announcer, self._reloading)
         self._pipeline_at = 0
         self._status_at = 0
         self._tidy_at = 0
@@ -87,11 +94,10 @@ class Service:
     def start(self) -> None:
         """Start all threads, and set the process's garbage collector for a long run."""
         _calm_collector()
-        log.info("gateway.start", site=self._config.gateway.site, gateway=self._config.gateway.id)
+        log.info("gateway.start", site=self._topics.site, gateway=self._topics.gateway)
         self._publishing.start()
         self._pipeline_thread.start()
-        for supervisor in self._supervisors.values():
-            supervisor.start()
+        self._readers.start()
 
     def alive(self) -> bool:
         """Whether the threads that nothing restarts are still there."""
@@ -113,42 +119,81 @@ class Service:
         return self._report.line()
 
     @property
+    def config(self) -> Config:
+        """What the gateway runs with now."""
+        return self._reloading.running
+
+    @property
+    def reloading(self) -> bool:
+        """Whether a new configuration is on its way: another one must wait."""
+        return self._reloading.under_way
+
+    def reload(self) -> None:
+        """Read the configuration again, by the main thread; a bad one is logged and changes nothing.
+
+        Of a good one, readers that are gone or have changed end here, and what they read last is taken. All else
+        follows in the pipeline's thread, when it has committed that; `reloading` says until when.
+        """
+        reload = self._reloading.read()
+        if reload is None:
+            return
+        ended = reload.changes.readers_ended
+        self._outputs_off(ended)
+        self._readers.close_some(ended, "the configuration was changed")
+        self._reloading.hand_over(reload)
+        self._intake.wake()
+
+    @property
     def summary(self) -> Summary:
         """What was done so far."""
         return self._report.summary
 
     def stop(self) -> Summary:
         """End everything: first the readers, then what they brought is committed, then the broker gets its chance."""
-        for output in self._config.outputs:
-            self._switch(Switch(output.reader, output.port, high=False))
-        for supervisor in self._supervisors.values():
-            supervisor.close()
-        for supervisor in self._supervisors.values():
-            supervisor.join(READER_CLOSE_S)
+        self._outputs_off(reader.id for reader in self.config.readers)
+        self._readers.close(STOPPED)
         self._closing.set()
         self._intake.wake()
-        self._pipeline_thread.join(FAREWELL_US / 1e6 + READER_CLOSE_S)
+        self._pipeline_thread.join(FAREWELL_US / 1e6 + CLOSE_S)
+        # Those that a reload has started meanwhile.
+        self._readers.close(STOPPED)
         self._publishing.close()
-        self._publishing.join(READER_CLOSE_S)
+        self._publishing.join(CLOSE_S)
         summary = self.summary
         log.info("gateway.stop", **asdict(summary))
         return summary
 
+    def _outputs_off(self, reader_ids: Iterable[str]) -> None:
+        ending = frozenset(reader_ids)
+        for output in self.config.outputs:
+            if output.reader in ending:
+                self._readers.switch(Switch(output.reader, output.port, high=False))
+
     # The thread `pipeline` -------------------------------------------------------------------------------------------
 
     def _run_pipeline(self) -> None:
-        with closing(open_store(self._config.database)) as store:
-            desk = CommandDesk(self._config, self._clients, store, self._clock, self._surroundings())
-            self._report.pipeline = pipeline = Pipeline(self._config, store, self._clock, desk)
+        config = self.config
+        with closing(open_store(config.database)) as store:
+            desk = CommandDesk(config, self._reloading.clients, store, self._clock, self._surroundings())
+            self._report.pipeline = pipeline = Pipeline(config, store, self._clock, desk)
             self._announcer.begin()
-            retained = Retained(store, self._topics, self._clock, self._publishing.post)
+            retained, generation = self._new_retained(store), 0
             if self._database.repaired is not None:
                 self._announcer.set_aside(set_aside_words(self._database.repaired))
             while not self._closing.is_set():
                 began = self._pipeline_at = self._clock.monotonic_us()
                 self._steer_clock(pipeline)
+                # Taken before the drain: what readers that have ended read last comes with it, by the old rules.
+                reload = self._reloading.take()
                 self._drain(pipeline, self._intake.drain(IDLE_S))
                 try:
+                    if reload is not None:
+                        self._follow(reload, pipeline, desk)
+                    self._publishing.tick()
+                    if generation != self._publishing.generation:
+                        generation = self._publishing.generation
+                        retained = self._new_retained(store)
+                        self._announcer.say_readers()
                     self._keep_house(pipeline, store)
                     retained.tick(self._publishing.state)
                     self._database.mind(pipeline, store, self._publishing, self._announcer)
@@ -174,9 +219,28 @@ class Service:
             self._announcer.refused(refusal)
         self._announcer.misplaced(drained.misplaced)
 
+    def _follow(self, reload: Reload, pipeline: Pipeline, desk: CommandDesk) -> None:
+        """Let everything go by a new configuration. Raises StoreError after that, where the database is not well."""
+        config, found = reload.config, reload.changes
+        begin = (*found.readers_added, *found.readers_changed)
+        self._readers.follow(config.readers, begin)
+        self._announcer.follow(config, found)
+        self._intake.follow(config.gateway.queue_reads)
+        desk.follow(config, reload.clients)
+        if reload.reconnect:
+            self._publishing.follow(config)
+        try:
+            pipeline.follow(config, places=found.places)
+        finally:
+            self._readers.start_some(begin)
+            self._reloading.applied(reload)
+
+    def _new_retained(self, store: Store) -> Retained:
+        return Retained(store, self._topics, self._clock, self._publishing.post)
+
     def _surroundings(self) -> Surroundings:
         return Surroundings(
-            restart_reader={reader: supervisor.restart for reader, supervisor in self._supervisors.items()},
+            restart_reader=self._readers.restarts,
             status=self._report.for_command,
             outbox_refilled=self._publishing.wake,
             post=self._publishing.post,
@@ -184,9 +248,6 @@ class Service:
 
     def _counters(self) -> Mapping[str, object]:
         return self._report.counters()
-
-    def _switch(self, switch: Switch) -> None:
-        self._supervisors[switch.reader_id].set_output(switch.port, high=switch.high)
 
     def _keep_house(self, pipeline: Pipeline, store: Store) -> None:
         now = self._clock.monotonic_us()
@@ -225,6 +286,10 @@ class Service:
                 return
             Event().wait(0.02)
             now = self._clock.monotonic_us()
+
+
+def _no_file(_running: Config) -> Config:
+    raise ConfigError(["the configuration came from no file that could be read again"])
 
 
 def _calm_collector() -> None:

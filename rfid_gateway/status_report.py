@@ -8,11 +8,12 @@ import structlog
 
 from rfid_gateway.announcer import Announcer
 from rfid_gateway.config import Config
-from rfid_gateway.events.times import rfc3339
+from rfid_gateway.events.times import rfc3339, time_zone_offset
 from rfid_gateway.gateway import Pipeline
 from rfid_gateway.intake import Intake
 from rfid_gateway.mqtt.publisher import PublisherState
 from rfid_gateway.publishing import Publishing
+from rfid_gateway.reloading import Reloading
 from rfid_gateway.state_file import write_state
 from rfid_gateway.steady_clock import SteadyClock
 from rfid_gateway.store.connection import Store
@@ -45,7 +46,13 @@ class StatusReport:
     """Looks at all parts and changes none. Owner: the pipeline's thread writes; any thread may ask for words."""
 
     def __init__(
-        self, config: Config, clock: SteadyClock, intake: Intake, publishing: Publishing, announcer: Announcer
+        self,
+        config: Config,
+        clock: SteadyClock,
+        intake: Intake,
+        publishing: Publishing,
+        announcer: Announcer,
+        reloading: Reloading,
     ) -> None:
         self._folder = Path(config.gateway.state_dir)
         self._database = config.database
@@ -53,6 +60,7 @@ class StatusReport:
         self._intake = intake
         self._publishing = publishing
         self._announcer = announcer
+        self._reloading = reloading
         self._started_at = clock.utc_us()
         self._backlog = 0
         self._trouble = False
@@ -71,7 +79,13 @@ class StatusReport:
         readers, publisher, pipeline = self._announcer.readers, self._publishing.state, self.pipeline
         broker = "connected" if publisher.connected else publisher.detail or "not connected"
         trouble = f", database: {pipeline.store_trouble}" if pipeline and pipeline.store_trouble else ""
-        return f"{readers.online} of {len(readers)} readers online, broker {broker}, {self._backlog} waiting{trouble}"
+        line = f"{readers.online} of {len(readers)} readers online, broker {broker}, {self._backlog} waiting{trouble}"
+        reload = self._reloading.report
+        if reload is None or not reload.mistakes:
+            return line
+        more = f" and {len(reload.mistakes) - 1} more" if len(reload.mistakes) > 1 else ""
+        at = rfc3339(reload.at, time_zone_offset(reload.at, self._reloading.running.zone_info))
+        return f"{line}; last reload refused at {at}: {reload.mistakes[0]}{more}"
 
     def counters(self) -> Mapping[str, object]:
         """What the status topic says besides; called in the publisher's thread."""
@@ -133,6 +147,7 @@ class StatusReport:
             "as_object": pipeline.as_object,
             "unbound": unbound,
             "unbound_dropped": unbound_dropped,
+            "reload": asdict(self._reloading.report) if self._reloading.report else None,
             "readers": {name: asdict(view) for name, view in readers.items()},
         }
         try:

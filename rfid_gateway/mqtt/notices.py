@@ -21,6 +21,8 @@ class Notices:
         self._waiting[notice.subject] = notice
         if notice.standing:
             self._standing[notice.subject] = notice
+        else:
+            self._standing.pop(notice.subject, None)
 
     def take(self) -> Notice | None:
         """The next notice; the caller says `sent` with its packet identifier."""

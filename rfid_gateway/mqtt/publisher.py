@@ -12,7 +12,7 @@ import random
 import selectors
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from threading import Event
 
 import structlog
@@ -149,6 +149,12 @@ class Publisher:
         self._detail = self._state.detail
         self._limits = ""
 
+    def count_on_from(self, before: PublisherState) -> None:
+        """Count on from what an earlier publisher of this run did; to be called before `run`."""
+        self._connections = before.connections
+        self._state = replace(before, connected=False, version=None, new_sessions=0, limits="")
+        self._detail = before.detail
+
     # For other threads -----------------------------------------------------------------------------------------------
 
     @property
@@ -187,6 +193,7 @@ class Publisher:
         with self._open_outbox() as outbox, selectors.DefaultSelector() as selector:
             delivery = Delivery(outbox, self._settings.window, self._clock, self._settings.format)
             delivery.published, delivery.refused = self._state.published, self._state.refused
+            delivery.set_aside, delivery.set_aside_words = self._state.set_aside, self._state.set_aside_words
             selector.register(self._wakeup.reader, selectors.EVENT_READ)
             try:
                 while not self._closing:
