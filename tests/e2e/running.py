@@ -36,6 +36,17 @@ class RunningGateway:
         self._process.kill()
         self._process.communicate()
 
+    def hang_up(self) -> None:
+        """Ask it to read its configuration again."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGHUP)
+
+    def reload(self) -> None:
+        """The same, and wait until the new configuration is applied."""
+        before = self.log().count("event=reload.applied")
+        self.hang_up()
+        eventually(lambda: self.log().count("event=reload.applied") > before, f"it is applied: {self.log()[-2000:]}")
+
     def stop(self) -> str:
         """End it as systemd would; returns what it said."""
         assert self._process is not None
