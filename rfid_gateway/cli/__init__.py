@@ -6,8 +6,6 @@ import sys
 
 import click
 
-from rfid_gateway.config import ConfigError
-
 _COMMANDS = {
     "run": "rfid_gateway.cli.run:run",
     "demo": "rfid_gateway.cli.demo:demo",
@@ -53,6 +51,9 @@ def main() -> None:
     if sys.argv[1:2] == ["run"]:
         # Until `run` takes it: whoever wants a reload so early has it, the file is yet to be read.
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    # Not before that: it takes a moment.
+    from rfid_gateway.config import ConfigError
+
     try:
         # Without click's own ending, the result is the exit code of whatever left early.
         sys.exit(cli(standalone_mode=False))

@@ -201,6 +201,7 @@ class Publisher:
                 self._say_goodbye(selector, delivery)
             finally:
                 self._drop(selector)
+                self._state = self._state_now(delivery)
         self._wakeup.close()
 
     def _turn(self, selector: selectors.BaseSelector, delivery: Delivery) -> None:

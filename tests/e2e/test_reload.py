@@ -124,12 +124,13 @@ class Hall:
         before = len(self.events())
         eventually(lambda: len(self.events()) >= before + events, "events go on")
 
-    def stop_conveyor(self) -> int:
-        """Returns how many tags came by."""
+    def stop_conveyor(self, *listeners: Subscriber) -> int:
+        """Stop it and wait for the last event; returns how many tags came by."""
         self.end = SystemClock().monotonic_us() - self.began
+        last = max(number for number in range(UNITS) if number * EVERY + 80_000 < self.end)
+        eventually(lambda: last in tags(self.events(*listeners)), f"the event of tag {last}", patience_s=60)
         wait_for_outbox(self.gateway)
-        eventually(lambda: self.status()["unbound"] == 0, "all are bound")
-        return max(number for number in range(UNITS) if number * EVERY + 80_000 < self.end) + 1
+        return last + 1
 
     def said_of(self, reader: str) -> list[bytes]:
         return self.backend.payloads(f"{OWN}/readers/{reader}/status")
@@ -205,14 +206,14 @@ def test_another_broker_gets_what_follows_and_nothing_is_lost_or_doubled(hall: H
     hall.reload(replace(hall.plan, mqtt=mqtt_table(other)))
     eventually(lambda: len(hall.events(second)) > 50, "events arrive at the second broker")
     first = min(tags(hall.events()))
-    count = hall.stop_conveyor()
+    count = hall.stop_conveyor(second)
     events = hall.events(hall.backend, second)
     assert [event["sequence"] for event in events] == list(range(1, len(events) + 1))
     assert set(range(first, count)) <= set(tags(events))
     assert json.loads(hall.backend.payloads(f"{OWN}/status")[-1])["state"] == "offline"
     eventually(lambda: bool(second.payloads(f"{OWN}/shipments/S-1/status")), "the shipment's status is there, too")
     assert json.loads(second.payloads(f"{OWN}/readers/hall/status")[-1])["state"] == "online"
-    assert hall.status()["published"] == len(events)
+    eventually(lambda: hall.status()["published"] == len(events), "all of them are counted")
     assert hall.server.connections == 1
 
 
@@ -290,9 +291,10 @@ def test_signals_at_the_start_twice_and_at_the_end_do_no_harm(hall: Hall) -> Non
     hall.gateway.stop()
     before = len(hall.events())
     hall.gateway.start()
-    for _ in range(10):
-        time.sleep(0.1)
+    eventually(hall.gateway.hears_hang_up, "the program has begun")
+    for _ in range(20):
         hall.gateway.hang_up()
+        time.sleep(0.05)
     eventually(lambda: len(hall.events()) > before + 20, "it has started all the same")
     hall.gateway.hang_up()
     hall.gateway.hang_up()
