@@ -83,6 +83,7 @@ class Service:
         # Daemon: a disk that hangs in the system must not keep the program from ending.
         self._pipeline_thread = Thread(target=self._run_pipeline, name="pipeline", daemon=True)
         self._closing = Event()
+        self._reload_wanted = Event()
         # Owned by the pipeline's thread from here on; others only look.
         self._announcer = Announcer(config, clock, self._publishing.post, self._readers.switch)
         self._report = StatusReport(config, clock, self._intake, self._publishing, self._announcer, self._reloading)
@@ -127,6 +128,12 @@ class Service:
     def reloading(self) -> bool:
         """Whether a new configuration is on its way: another one must wait."""
         return self._reloading.under_way
+
+    def take_wish(self) -> bool:
+        """Whether a command has asked for a reload since the last call."""
+        wanted = self._reload_wanted.is_set()
+        self._reload_wanted.clear()
+        return wanted
 
     def reload(self) -> None:
         """Read the configuration again, by the main thread; a bad one is logged and changes nothing.
@@ -242,6 +249,8 @@ class Service:
         return Surroundings(
             restart_reader=self._readers.restarts,
             status=self._report.for_command,
+            check_configuration=lambda: self._reloading.check().changes,
+            reload=self._reload_wanted.set,
             outbox_refilled=self._publishing.wake,
             post=self._publishing.post,
         )

@@ -89,7 +89,7 @@ def _wait(stop: Event, hangup: Hangup, seconds: float, service: Service) -> None
     clock = SystemClock()
     until = clock.monotonic_us() + seconds * 1e6 if seconds else float("inf")
     while clock.monotonic_us() < until and service.alive() and not stop.wait(0.1):
-        if not service.reloading and hangup.take():
+        if not service.reloading and (hangup.take() or service.take_wish()):
             service.reload()
 
 

@@ -79,7 +79,7 @@ class _Reloads:
             logs.configure(self._log_level or self._service.config.log.level)
             self._manager.tell(message(READY=1))
             self._told = False
-        elif self._hangup.take():
+        elif self._hangup.take() or self._service.take_wish():
             self._told = True
             self._manager.tell(reloading(now))
             self._service.reload()

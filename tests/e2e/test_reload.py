@@ -287,6 +287,34 @@ def test_a_bad_or_missing_file_and_what_needs_a_restart_change_nothing(hall: Hal
 
 
 @pytest.mark.timeout(120)
+def test_a_command_takes_the_file_over_or_says_what_is_wrong_with_it(hall: Hall) -> None:
+    rights = '[commands]\nallow = ["status", "reload"]\n'
+    hall.reload(replace(hall.plan, more=rights))
+
+    def ask(request_id: str) -> dict[str, Any]:
+        asked = json.dumps({"request_id": request_id}).encode()
+        hall.backend.publish(f"{OWN}/commands/reload", asked)
+
+        def replies() -> list[dict[str, Any]]:
+            told = (json.loads(payload) for payload in hall.backend.payloads(f"{OWN}/responses"))
+            return [reply for reply in told if reply["request_id"] == request_id]
+
+        eventually(lambda: bool(replies()), "there is an answer")
+        return replies()[0]
+
+    good = hall.plan
+    hall.file.write_text(good.text().replace("biz_step", "biz_stp"))
+    bad = ask("1")
+    assert bad["outcome"] == "refused"
+    assert any("zones[0].arrived.biz_stp: unknown key" in fault["problem"] for fault in bad["faults"])
+    hall.write(replace(good, steps={"hall": "packing"}))
+    done = ask("2")
+    assert (done["outcome"], done["result"]["changed"]) == ("done", ["zones"])
+    eventually(lambda: bool(hall.backend.payloads(f"{OWN}/events/packing")), "events have the new step")
+    assert hall.server.connections == 1
+
+
+@pytest.mark.timeout(120)
 def test_signals_at_the_start_twice_and_at_the_end_do_no_harm(hall: Hall) -> None:
     hall.gateway.stop()
     before = len(hall.events())
