@@ -101,6 +101,11 @@ class Publishing:
         _, thread = self._running
         thread.join(timeout_s)
 
+    @property
+    def changing(self) -> bool:
+        """Whether one still says goodbye while the next is ready."""
+        return self._leaving is not None
+
     def follow(self, config: Config) -> None:
         """Go by another configuration, with a new publisher; `tick` starts it when this one has said goodbye."""
         self._config = config
@@ -114,7 +119,7 @@ class Publishing:
         """Go on with the publisher of a new configuration as soon as the one before has ended; never waits."""
         if self._leaving is None or self._leaving[1].is_alive():
             return
-        self._publisher.count_on_from(self._leaving[0].state)
+        self._publisher.take_over_from(self._leaving[0])
         self._thread.start()
         self._leaving = None
 

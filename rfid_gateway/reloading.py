@@ -1,7 +1,7 @@
 """A new configuration on its way from the file into the running gateway: read and checked whole, then handed over.
 
 main thread   read ──▶ (readers that end are closed) ──▶ hand_over
-pipeline      take ──▶ everything follows, between two drains ──▶ applied
+pipeline      take ──▶ everything follows, between two drains ──▶ applied ──▶ (publisher) ──▶ settled
 """
 
 from collections.abc import Callable, Sequence
@@ -46,7 +46,7 @@ class ReloadReport:
 
 
 class Reloading:
-    """Owner: the main thread; `take`, `applied` and `running` while one is under way are the pipeline's."""
+    """Owner: the main thread; from `take` to `settled`, what they change is the pipeline's thread's."""
 
     def __init__(self, config: Config, clients: Sequence[Client], clock: Clock, read_again: ReadAgain) -> None:
         self.running = config
@@ -58,7 +58,7 @@ class Reloading:
         self._read_again = read_again
         self._next: Reload | None = None
         self.under_way = False
-        """A new configuration was handed over and is not applied yet."""
+        """A new configuration was handed over, and not everything goes by it yet."""
 
     def check(self) -> Reload:
         """Read the file and everything that it names, and say what is to be done; changes nothing.
@@ -106,4 +106,7 @@ class Reloading:
         }
         changed = ", ".join(found.tables) or "nothing"
         log.info("reload.applied", changed=changed, **{key: words for key, words in said.items() if words})
+
+    def settled(self) -> None:
+        """The publisher, too, is the one of the new configuration: the next one may come."""
         self.under_way = False

@@ -184,7 +184,7 @@ class Service:
             desk = CommandDesk(config, self._reloading.clients, store, self._clock, self._surroundings())
             self._report.pipeline = pipeline = Pipeline(config, store, self._clock, desk)
             self._announcer.begin()
-            retained, generation = self._new_retained(store), 0
+            retained, generation, settling = self._new_retained(store), 0, False
             if self._database.repaired is not None:
                 self._announcer.set_aside(set_aside_words(self._database.repaired))
             while not self._closing.is_set():
@@ -195,8 +195,12 @@ class Service:
                 self._drain(pipeline, self._intake.drain(IDLE_S))
                 try:
                     if reload is not None:
+                        settling = True
                         self._follow(reload, pipeline, desk)
                     self._publishing.tick()
+                    if settling and not self._publishing.changing:
+                        settling = False
+                        self._reloading.settled()
                     if generation != self._publishing.generation:
                         generation = self._publishing.generation
                         retained = self._new_retained(store)

@@ -24,6 +24,10 @@ class Notices:
         else:
             self._standing.pop(notice.subject, None)
 
+    def waiting(self) -> list[Notice]:
+        """What is to be published and is not with the broker, in order."""
+        return list(self._waiting.values())
+
     def take(self) -> Notice | None:
         """The next notice; the caller says `sent` with its packet identifier."""
         for subject in self._waiting:

@@ -149,11 +149,22 @@ class Publisher:
         self._detail = self._state.detail
         self._limits = ""
 
-    def count_on_from(self, before: PublisherState) -> None:
-        """Count on from what an earlier publisher of this run did; to be called before `run`."""
-        self._connections = before.connections
-        self._state = replace(before, connected=False, version=None, new_sessions=0, limits="")
-        self._detail = before.detail
+    def take_over_from(self, before: "Publisher") -> None:
+        """Count on from a publisher whose `run` has ended, and say what it could not; to be called before `run`.
+
+        Notices whose PUBACK somebody waits for are not among that: whoever promised them hands them over again.
+        """
+        self._connections = before.state.connections
+        self._state = replace(before.state, connected=False, version=None, new_sessions=0, limits="")
+        self._detail = before.state.detail
+        for notice in before.left_over():
+            if notice.answered is None:
+                self._notices.add(notice)
+
+    def left_over(self) -> list[Notice]:
+        """What it was to say and could not; to be called when `run` has ended."""
+        self._empty_mailbox()
+        return self._notices.waiting()
 
     # For other threads -----------------------------------------------------------------------------------------------
 

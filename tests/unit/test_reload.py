@@ -1,6 +1,7 @@
 """What each part makes of a configuration that follows on another one."""
 
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
@@ -10,8 +11,11 @@ from rfid_gateway.config import Config, ConfigError, parse
 from rfid_gateway.gateway import CHECKPOINT_US, RETRY_US, Pipeline
 from rfid_gateway.mqtt.mailbox import Notice
 from rfid_gateway.mqtt.notices import Notices
+from rfid_gateway.mqtt.outbox import Outbox
+from rfid_gateway.mqtt.publisher import Publisher
 from rfid_gateway.mqtt.security import fingerprint
 from rfid_gateway.mqtt.settings import MqttSettings
+from rfid_gateway.mqtt.topics import Topics
 from rfid_gateway.outputs import Occasion, OutputRule, Outputs, Switch
 from rfid_gateway.reader_views import ReaderViews
 from rfid_gateway.reads import ReaderState, ReaderStatus
@@ -182,6 +186,22 @@ def test_a_status_that_is_cleared_is_not_said_again_after_a_reconnect() -> None:
     assert notices.take() is None
 
 
+def test_what_waits_with_one_publisher_is_said_by_the_next_unless_somebody_promised_it() -> None:
+    def nothing() -> AbstractContextManager[Outbox]:
+        raise AssertionError("neither of them runs")
+
+    topics, settings = Topics("rfid", "hamburg", "gate-1"), MqttSettings(host="broker")
+    before, after = (Publisher(settings, topics, nothing, Clock()) for _ in range(2))
+    before.post(Notice("alerts", b"old", retain=False, key="one"))
+    before.post(Notice("alerts", b"two", retain=False, key="two"))
+    before.post(Notice("shipments/S-1/status", b"{}", retain=True, answered=lambda _: None))
+    after.post(Notice("alerts", b"new", retain=False, key="one"))
+    after.take_over_from(before)
+    assert sorted(notice.payload for notice in after.left_over()) == [b"new", b"two"]
+    for each in (before, after):
+        each._wakeup.close()
+
+
 def test_a_fingerprint_tells_contents_apart_and_survives_files_that_cannot_be_read(tmp_path: Path) -> None:
     password = tmp_path / "password"
     settings = MqttSettings(host="broker", username="gateway", password_file=str(password))
@@ -219,6 +239,8 @@ def test_a_good_file_is_handed_over_once_and_runs_when_it_is_applied() -> None:
     assert (reloading.under_way, reloading.take(), reloading.take()) == (True, reload, None)
     assert reloading.running != following
     reloading.applied(reload)
-    assert (reloading.running, reloading.under_way) == (following, False)
+    assert (reloading.running, reloading.under_way) == (following, True)
+    reloading.settled()
+    assert not reloading.under_way
     assert reloading.report is not None
     assert reloading.report.mistakes == ()
