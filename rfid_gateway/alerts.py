@@ -115,6 +115,14 @@ class Outages:
         self._down_after = down_after
         self._outages = {reader: _Outage(at, now) for reader in readers}
 
+    def follow(self, gone: Iterable[str], added: Iterable[str], down_after: int, now: int, at: int) -> None:
+        """Readers were taken out of the configuration and others put in; the latter are away, as at the start."""
+        self._down_after = down_after
+        for reader in gone:
+            self._outages.pop(reader, None)
+        for reader in added:
+            self._outages[reader] = _Outage(at, now)
+
     def note(self, status: ReaderStatus, now: int) -> None:
         """Take a change of a reader's state."""
         outage = self._outages.get(status.reader_id)
@@ -161,6 +169,10 @@ class Alerts:
         self._observations_lost = 0
         self._set_aside = 0
         self._limits = ""
+
+    def follow(self, gone: Iterable[str], added: Iterable[str], reader_down_after: int, now: int, at: int) -> None:
+        """Go by another configuration; what was said and counted stays. Arguments as at the start."""
+        self._outages.follow(gone, added, reader_down_after, now, at)
 
     def reader_status(self, status: ReaderStatus, now: int) -> list[Alert]:
         """A reader's state changed."""

@@ -12,6 +12,7 @@ import structlog
 from rfid_gateway.alerts import Alert, Alerts
 from rfid_gateway.clock import Clock
 from rfid_gateway.config import Config
+from rfid_gateway.config_changes import Changes
 from rfid_gateway.events.location import LocationEvent
 from rfid_gateway.events.times import rfc3339
 from rfid_gateway.intake import DirectoryRefusal, Item
@@ -56,14 +57,29 @@ class Announcer:
         readers = [reader.id for reader in config.readers]
         now, at = clock.monotonic_us(), clock.utc_us()
         self.readers = ReaderViews(readers, at)
-        self._reader_ids = readers
-        down_after = round(config.alerts.reader_down_after_s * 1_000_000)
-        self._alerts = Alerts(readers, down_after, now, at)
+        self._alerts = Alerts(readers, _down_after(config), now, at)
         self._outputs = Outputs([output.rule for output in config.outputs])
-        self._doors_of = {
-            reader: frozenset(door.id for door in config.doors if reader in door.readers) for reader in readers
-        }
+        self._doors_of = _doors_of(config)
         self._repeat_at = now + REPEAT_US
+
+    def follow(self, config: Config, changes: Changes) -> None:
+        """Go by another configuration of the same gateway. The status of a reader that is gone is cleared."""
+        now, at = self._clock.monotonic_us(), self._clock.utc_us()
+        self.readers.follow([reader.id for reader in config.readers], at)
+        self._alerts.follow(changes.readers_removed, changes.readers_added, _down_after(config), now, at)
+        self._doors_of = _doors_of(config)
+        anew = frozenset((*changes.readers_added, *changes.readers_changed))
+        switches = self._outputs.follow([output.rule for output in config.outputs], anew)
+        self._switch_all(switch for switch in switches if switch.reader_id in self.readers)
+        for reader_id in changes.readers_removed:
+            self._post(Notice(self._topics.reader_status(reader_id), b"", retain=True))
+
+    def say_readers(self) -> None:
+        """Have every reader's status published: a publisher that begins knows none."""
+        now = self._clock.monotonic_us()
+        self._repeat_at = now + REPEAT_US
+        for reader_id in self._doors_of:
+            self._publish_reader(reader_id, now)
 
     def reader_statuses(self) -> dict[str, dict[str, object]]:
         """Every reader by its id, as its status topic has it."""
@@ -78,16 +94,21 @@ class Announcer:
         """Take what readers say of themselves."""
         now = self._clock.monotonic_us()
         for item in items:
-            if isinstance(item, TagReport):
-                self.readers.report(item)
-            elif isinstance(item, ReaderStatus):
-                self.readers.status(item)
-                self._publish_reader(item.reader_id, now)
-                self._say(self._alerts.reader_status(item, now))
-            elif isinstance(item, ReaderAlert):
-                self._say(self._alerts.reader_alert(item, now))
-            elif isinstance(item, DirectoryRefusal):
+            if isinstance(item, DirectoryRefusal):
                 self.refused(item)
+            elif isinstance(item, TagReport | ReaderStatus | ReaderAlert) and item.reader_id in self.readers:
+                # A driver that did not end in time may speak on after its reader was taken out of the configuration.
+                self._reader_said(item, now)
+
+    def _reader_said(self, item: TagReport | ReaderStatus | ReaderAlert, now: int) -> None:
+        if isinstance(item, TagReport):
+            self.readers.report(item)
+        elif isinstance(item, ReaderStatus):
+            self.readers.status(item)
+            self._publish_reader(item.reader_id, now)
+            self._say(self._alerts.reader_status(item, now))
+        else:
+            self._say(self._alerts.reader_alert(item, now))
 
     def refused(self, refusal: DirectoryRefusal) -> None:
         """Take a message of the directory feed that could not be used."""
@@ -148,9 +169,7 @@ class Announcer:
         self._say(self._alerts.due(now, at))
         self._switch_all(self._outputs.expire(now))
         if now >= self._repeat_at:
-            self._repeat_at = now + REPEAT_US
-            for reader_id in self._reader_ids:
-                self._publish_reader(reader_id, now)
+            self.say_readers()
 
     def broker(self, publisher: PublisherState) -> None:
         """Take how the publisher is doing: events that no broker takes, and what the broker cannot do."""
@@ -177,6 +196,17 @@ class Announcer:
     def _publish_reader(self, reader_id: str, now: int) -> None:
         payload = reader_payload(self.readers.view(reader_id, now))
         self._post(Notice(self._topics.reader_status(reader_id), payload, retain=True, standing=True))
+
+
+def _down_after(config: Config) -> int:
+    return round(config.alerts.reader_down_after_s * 1_000_000)
+
+
+def _doors_of(config: Config) -> dict[str, frozenset[str]]:
+    """Every reader with the doors that it serves."""
+    return {
+        reader.id: frozenset(door.id for door in config.doors if reader.id in door.readers) for reader in config.readers
+    }
 
 
 def alert_payload(alert: Alert) -> bytes:

@@ -58,6 +58,10 @@ class CommandDesk:
         self._post = surroundings.post
         self._replies = 0
 
+    def follow(self, config: Config, clients: Sequence[Client]) -> None:
+        """Go by other rights and another rate; what was received before is carried out as it was allowed then."""
+        self._reception.follow(config, clients)
+
     def receive(self, request: Request) -> Received:
         """Look at a request; what is wrong with it becomes a refusal. Never raises."""
         return self._reception.receive(request)

@@ -11,12 +11,15 @@ from rfid_gateway.commands.catalogue import (
     Command,
     DirectoryBatch,
     FindTag,
+    Reload,
     Replay,
     RestartReader,
     Status,
     UnbindTag,
 )
 from rfid_gateway.commands.reply import Outcome, Reply, refused
+from rfid_gateway.config import ConfigError
+from rfid_gateway.config_changes import Changes
 from rfid_gateway.events.times import rfc3339
 from rfid_gateway.mqtt.mailbox import Notice
 from rfid_gateway.shipments.faults import Fault, nearest
@@ -35,6 +38,10 @@ class Surroundings:
     """By reader id."""
     status: Callable[[], Mapping[str, object]]
     """How the gateway is doing now, as JSON has it."""
+    check_configuration: Callable[[], Changes]
+    """Reads the configuration file and says what is new in it; raises ConfigError where it cannot be taken over."""
+    reload: Callable[[], None]
+    """Has it taken over soon."""
     outbox_refilled: Callable[[], None]
     """Events stand in the outbox again, among those that had left."""
     post: Callable[[Notice], None]
@@ -74,6 +81,8 @@ class Executor:
                 return Done(self._close_load(ask.load_id, at))
             case Replay():
                 return self._replay(ask)
+            case Reload():
+                return self._reload()
             case _:
                 assert_never(ask)
 
@@ -85,6 +94,24 @@ class Executor:
             return Done(refused([Fault("", None, "reader", problem)]))
         detail = f"{reader} is being disconnected and begins anew; its status topic says how that goes"
         return Done(Reply(Outcome.DONE, detail, {"reader": reader}), restart)
+
+    def _reload(self) -> Done:
+        # Done after the commit. A power cut in between does it as well: every start reads the file.
+        try:
+            found = self._surroundings.check_configuration()
+        except ConfigError as error:
+            return Done(refused([Fault("", None, "", mistake) for mistake in error.mistakes]))
+        result: dict[str, object] = {
+            "changed": list(found.tables),
+            "readers_added": list(found.readers_added),
+            "readers_removed": list(found.readers_removed),
+            "readers_changed": list(found.readers_changed),
+        }
+        news = f"changed: {', '.join(found.tables)}" if found.tables else "nothing has changed in it"
+        return Done(
+            Reply(Outcome.DONE, f"the configuration is good and being taken over; {news}", result),
+            self._surroundings.reload,
+        )
 
     def _close_load(self, load_id: str, at: int) -> Reply:
         # The review that follows publishes the load and the alert for what is missing, as with any other closing.

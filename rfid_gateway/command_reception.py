@@ -63,6 +63,12 @@ class Reception:
         self._per_minute = config.commands.per_minute
         self._clock = clock
 
+    def follow(self, config: Config, clients: Sequence[Client]) -> None:
+        """Go by other rights and another rate."""
+        self._rights = Rights(frozenset(config.commands.allow), clients)
+        self._rate = RateLimit(config.commands.per_minute, self._clock.monotonic_us())
+        self._per_minute = config.commands.per_minute
+
     def receive(self, request: Request) -> Received:
         """Look at a request; what is wrong with it becomes a refusal. Never raises."""
         if request.command is None:

@@ -1,4 +1,4 @@
-"""The secrets of those who may give commands, read from their files at the start."""
+"""The secrets of those who may give commands, read from their files at the start and at each reload."""
 
 from pathlib import Path
 

@@ -4,7 +4,7 @@ A configuration is either whole and consistent or refused with all its mistakes 
 """
 
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
@@ -15,7 +15,7 @@ from rfid_gateway.config_checks import Mistake, mistakes_of_meaning, nearest
 from rfid_gateway.config_tables import Config, Document, Door, Reader, ReaderConfig, Step, Zone, antenna_of
 from rfid_gateway.driver import DriverType
 
-__all__ = ["Config", "ConfigError", "Door", "ReaderConfig", "Step", "Zone", "antenna_of", "parse"]
+__all__ = ["Config", "ConfigError", "Door", "ReaderConfig", "Step", "Zone", "antenna_of", "parse", "placed"]
 
 
 class ConfigError(Exception):
@@ -57,13 +57,19 @@ def parse(text: str, name: str, drivers: Mapping[str, DriverType]) -> Config:
             loads=document.loads,
             disk=document.disk,
             history=document.history,
+            log=document.log,
         )
         found = list(mistakes_of_meaning(config))
         if not found:
             return config
+    raise ConfigError(placed(found, text, name))
+
+
+def placed(mistakes: Iterable[Mistake], text: str, name: str) -> list[str]:
+    """Say where in a TOML text each mistake stands: `name:line: key: what is wrong`, in the order of the lines."""
     lines = toml_lines.lines_of_keys(text)
-    placed = sorted((toml_lines.line_of(lines, path), toml_lines.dotted(path), message) for path, message in found)
-    raise ConfigError([f"{name}:{line}: {key}: {message}" for line, key, message in placed])
+    found = sorted((toml_lines.line_of(lines, path), toml_lines.dotted(path), message) for path, message in mistakes)
+    return [f"{name}:{line}: {key}: {message}" for line, key, message in found]
 
 
 def _mistakes_of_shape(values: dict[str, Any], drivers: Mapping[str, DriverType]) -> Iterator[Mistake]:

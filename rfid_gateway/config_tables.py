@@ -232,6 +232,14 @@ class HistoryTable(Table):
     max_size_mb: int = Field(default=0, ge=0, description="the oldest go earlier where tables are larger; 0 for never")
 
 
+class LogTable(Table):
+    """`[log]`."""
+
+    level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="events of this level and above are logged; run's --log-level goes first"
+    )
+
+
 class Document(Table):
     """The whole file."""
 
@@ -247,6 +255,7 @@ class Document(Table):
     loads: LoadsTable = LoadsTable()
     disk: DiskTable = DiskTable()
     history: HistoryTable = HistoryTable()
+    log: LogTable = LogTable()
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,6 +284,7 @@ class Config:
     loads: LoadsTable
     disk: DiskTable
     history: HistoryTable
+    log: LogTable
 
     @property
     def database(self) -> Path:

@@ -10,33 +10,27 @@ from dataclasses import dataclass, field
 
 import structlog
 
+from rfid_gateway.binding import Binding
 from rfid_gateway.clock import Clock
 from rfid_gateway.command_desk import Answer, CommandDesk
 from rfid_gateway.command_reception import Received
 from rfid_gateway.config import Config
 from rfid_gateway.events.location import LocationEvent
-from rfid_gateway.events.payload import compose
 from rfid_gateway.housekeeping import Housekeeping
 from rfid_gateway.intake import DirectoryMessage, DirectoryRefusal, Item
 from rfid_gateway.lesser_forms import LesserForms
-from rfid_gateway.loading import Loading
 from rfid_gateway.mqtt.requests import Request
 from rfid_gateway.mqtt.topics import Topics
 from rfid_gateway.observe.observations import Observation
 from rfid_gateway.observe.observer import Observer
 from rfid_gateway.observe.saved import SavedState
 from rfid_gateway.reads import UP, GpiEdge, ReaderStatus, TagReport
-from rfid_gateway.resolve import Bound, Resolver, dump, keys_of, load, time_of
 from rfid_gateway.shipments.faults import ShipmentSourceError
 from rfid_gateway.shipments.json_source import parse_payload
 from rfid_gateway.shipments.loads import Incomplete, Misplaced
-from rfid_gateway.shipments.progress import state_of
 from rfid_gateway.store.connection import Store
 from rfid_gateway.store.database import StoreBusyError, StoreDamagedError, StoreError, StoreFullError
 from rfid_gateway.store.observation_state import StateRow
-from rfid_gateway.store.outbox import OutboxEvent, OutboxRow
-from rfid_gateway.store.unbound import UnboundObservation
-from rfid_gateway.store.unit_states import UnitState
 
 log = structlog.get_logger(__name__)
 
@@ -44,8 +38,6 @@ CHECKPOINT_US = 50_000
 """How often what observation has in mind is saved while nothing is decided."""
 REVIEW_US = 1_000_000
 """How often the loads that have changed are compared anew."""
-LATE_BATCH = 1_000
-"""Observations bound late in one commit; a reader may have waited for days, and the pipeline must not."""
 HELD_MAX = 50_000
 """Observations that wait in memory while nothing can be committed: some 50 MB. Beyond, the oldest are given up."""
 COMMIT_MAX = 2_000
@@ -94,19 +86,16 @@ class Pipeline:
 
     def __init__(self, config: Config, store: Store, clock: Clock, desk: CommandDesk | None = None) -> None:
         """Go on where the store says that the last run ended; without a desk, commands must not come."""
-        self._config = config
         self._store = store
         self._clock = clock
         self._desk = desk
         self._topics = Topics(config.mqtt.prefix, config.gateway.site, config.gateway.id)
-        self._resolver = Resolver(config)
-        self._observer = Observer([zone.rules for zone in config.zones], [door.rules for door in config.doors])
-        self._loading = Loading(config, store)
+        self._binding = Binding(config, store, clock)
+        self._observer = _observer(config)
         self._pending = _Pending()
         self._restore()
         self.house = Housekeeping(config, store, clock)
         """Other threads only look."""
-        self._directory_version = -1
         self._review_at = 0
         self._last_commit = 0
         self._retry_at = 0
@@ -123,6 +112,27 @@ class Pipeline:
         self.events = 0
         """Location events committed so far; other threads only look."""
         self._lesser = LesserForms()
+
+    def follow(self, config: Config, *, places: bool) -> None:
+        """Go by another configuration of the same gateway, between two drains.
+
+        Observation goes on as after a restart, and only where `places` says that it has other rules: what was in mind
+        of doors and zones that are still there stays; what was in mind of the others is forgotten without an event.
+
+        Raises:
+            StoreError: everything follows, but the database did not take its new limits yet.
+        """
+        self._binding.follow(config)
+        if places:
+            self._observe_anew(config)
+        self.house.follow(config)
+
+    def _observe_anew(self, config: Config) -> None:
+        before, self._observer = self._observer, _observer(config)
+        # Not everything that is in mind was committed yet: what changed is carried over, row by row.
+        while rows := before.changed():
+            self._pending.states.update((row[:3], row) for row in rows)
+        self._observer.restore(before.memory(), self._clock.monotonic_us(), self._clock.utc_us())
 
     # The path of a tag read ----------------------------------------------------------------------------------------
 
@@ -141,9 +151,9 @@ class Pipeline:
         try:
             with self._store.transaction():
                 replies = self._take_messages()
-                late = self._bound_late()
-                bound, unknown = self._resolve([*late, *batch])
-                events, misplaced = self._append(bound)
+                late = self._binding.bound_late()
+                bound, unknown = self._binding.resolve([*late, *batch])
+                events, misplaced = self._binding.append(bound)
                 # What is kept in mind must never be ahead of the events that follow from it.
                 if whole:
                     self._save_states()
@@ -173,10 +183,7 @@ class Pipeline:
 
     def tidy(self) -> None:
         """Give observations up whose entry has not come for too long, and say so."""
-        hold_us = round(self._config.shipments.hold_unknown_days * 86_400_000_000)
-        dropped = self._store.unbound.expire(self._clock.utc_us() - hold_us)
-        if dropped:
-            log.warning("unbound.given_up", observations=dropped, after_days=self._config.shipments.hold_unknown_days)
+        self._binding.give_up_old()
         self._lesser.tell()
         if self._desk is not None:
             self._desk.tidy()
@@ -193,7 +200,7 @@ class Pipeline:
             return []
         self._review_at = now + REVIEW_US
         try:
-            return self._loading.review(self._clock.utc_us())
+            return self._binding.review()
         except StoreError as error:
             log.error("loads.not_reviewed", reason=str(error), retry_in_s=REVIEW_US / 1e6)
             return []
@@ -239,58 +246,6 @@ class Pipeline:
                 replies.answers.append(self._desk.execute(message))
         return replies
 
-    def _bound_late(self) -> list[Observation]:
-        """Observations that waited for an entry which is there now come back."""
-        version = self._store.directory.version()
-        if version == self._directory_version:
-            return []
-        # Entries may also come from `shipments import`, another process: the version counts those too.
-        waiting = self._store.unbound.take_bound(LATE_BATCH)
-        if len(waiting) < LATE_BATCH:
-            self._directory_version = version
-        return [load(unbound.observation) for unbound in waiting]
-
-    def _resolve(self, observations: Sequence[Observation]) -> tuple[list[Bound], list[Observation]]:
-        """Observations of known tags become location events; those of unknown tags wait for their entry."""
-        bound: list[Bound] = []
-        unknown: list[Observation] = []
-        directions: dict[str, str | None] = {}
-        now = self._clock.utc_us()
-        for observation in observations:
-            if not self._resolver.concerns(observation):
-                continue
-            found = self._store.directory.find(keys_of(observation))
-            if found is None:
-                unknown.append(observation)
-                continue
-            key = found[1].thing
-            if key not in directions:
-                state = self._store.unit_states.unit_state(key)
-                directions[key] = state.direction if state else None
-            bound.append(self._resolver.bind(observation, found, directions[key], now))
-            directions[key] = bound[-1].event.direction
-        if unknown:
-            self._hold(unknown)
-        return bound, unknown
-
-    def _hold(self, unknown: Sequence[Observation]) -> None:
-        limit = self._config.shipments.hold_unknown_max
-        dropped = self._store.unbound.add([_unbound(observation) for observation in unknown], limit)
-        if dropped:
-            log.warning("unbound.full", observations=dropped, limit=limit)
-
-    def _append(self, bound: Sequence[Bound]) -> tuple[int, list[Misplaced]]:
-        """Location events get their ids, sequences and place in the outbox; what follows from them is noted."""
-        if not bound:
-            return 0, []
-        events = [self._outbox_event(each.event) for each in bound]
-        rows = {row.event_id: row for row in self._store.outbox.append(events)}
-        # An event without a row was committed before, with all that follows from it.
-        new = [(each, row) for each, event in zip(bound, events, strict=True) if (row := rows.get(event.event_id))]
-        self._store.unit_states.set_unit_states(_state_of(each, row) for each, row in new)
-        self._store.retained.mark("shipment", {each.event.shipment_id for each, _ in new})
-        return len(rows), self._loading.note([each for each, _ in new])
-
     def _apply(self, message: DirectoryMessage) -> DirectoryRefusal | None:
         """One message of the directory feed; a bad one is passed over and given back, the others count."""
         if not message.payload:
@@ -303,22 +258,6 @@ class Pipeline:
             return DirectoryRefusal(topic, str(error), self._clock.utc_us(), message.shipment_id)
         self._store.directory.upsert((shipment,))
         return None
-
-    def _outbox_event(self, event: LocationEvent) -> OutboxEvent:
-        composed = compose(event, gln=self._config.gateway.gln)
-        return OutboxEvent(
-            event_id=composed.event_id,
-            event_time=event.event_time,
-            epc=event.epc,
-            shipment_id=event.shipment_id,
-            biz_step=event.biz_step,
-            direction=event.direction,
-            verdict=event.verdict,
-            read_point=event.read_point,
-            topic=self._topics.events(event.biz_step),
-            encode=composed.payload,
-            logistic_unit=event.logistic_unit,
-        )
 
     # What a commit takes, and what happens when it cannot ------------------------------------------------------------
 
@@ -392,7 +331,7 @@ class Pipeline:
             StoreError: it cannot be opened; the old connection is kept.
         """
         self._store.reopen()
-        self._directory_version = -1
+        self._binding.reopened()
         self.house.reopened()
 
     def _restore(self) -> None:
@@ -406,24 +345,5 @@ class Pipeline:
                 self._pending.states[row[:3]] = SavedState(*row[:3], None)
 
 
-def _unbound(observation: Observation) -> UnboundObservation:
-    return UnboundObservation(observation.epc, keys_of(observation), dump(observation), time_of(observation))
-
-
-def _state_of(bound: Bound, row: OutboxRow) -> UnitState:
-    event = bound.event
-    return UnitState(
-        key=bound.unit.thing,
-        shipment_id=event.shipment_id,
-        biz_step=event.biz_step,
-        direction=event.direction,
-        read_point=event.read_point,
-        event_time=event.event_time,
-        state=state_of(event.biz_step, event.verdict),
-        disposition=event.disposition,
-        biz_location=event.biz_location,
-        door=event.door,
-        verdict=event.verdict,
-        event_id=row.event_id,
-        sequence=row.sequence,
-    )
+def _observer(config: Config) -> Observer:
+    return Observer([zone.rules for zone in config.zones], [door.rules for door in config.doors])

@@ -4,6 +4,7 @@ import structlog
 
 from rfid_gateway.clock import Clock
 from rfid_gateway.config import Config
+from rfid_gateway.config_tables import DiskTable
 from rfid_gateway.store.connection import Store
 from rfid_gateway.store.room import Room, RoomState
 
@@ -24,18 +25,23 @@ class Housekeeping:
         self._history = config.history
         self._store = store
         self._clock = clock
-        self._room = Room(
-            store.database.path,
-            config.disk.ballast_mb << 20,
-            config.disk.low_mb << 20,
-            config.disk.max_database_mb << 20,
-        )
+        self._room = Room(store.database.path, *_sizes(config.disk))
         self._room.apply(store)
         self._prune_at = 0
         self.room = RoomState()
         """How much room there was at the last look."""
         self.pruned_early = 0
         """Published events given up before their time to make room."""
+
+    def follow(self, config: Config) -> None:
+        """Go by another configuration.
+
+        Raises:
+            StoreError: the connection does not take its limit now; `reopened` sets it.
+        """
+        self._history = config.history
+        self._room.follow(*_sizes(config.disk))
+        self._room.apply(self._store)
 
     @property
     def tight(self) -> bool:
@@ -92,3 +98,8 @@ class Housekeeping:
             log.warning("history.pruned_early", reason=self.room.words)
         self.pruned_early += pruned
         return pruned
+
+
+def _sizes(disk: DiskTable) -> tuple[int, int, int]:
+    """Ballast, low space and quota in bytes."""
+    return disk.ballast_mb << 20, disk.low_mb << 20, disk.max_database_mb << 20

@@ -56,6 +56,11 @@ class Intake:
         self._merging: dict[str, _MergedReport] = {}
         self._merged_reads = 0
 
+    def follow(self, limit: int) -> None:
+        """Let so many tag reads wait unmerged from now on."""
+        with self._condition:
+            self._limit = limit
+
     @property
     def merged_reads(self) -> int:
         """Tag reads that lost their detail so far because the pipeline was behind."""

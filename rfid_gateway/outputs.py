@@ -54,6 +54,25 @@ class Outputs:
         ports = dict.fromkeys((rule.reader_id, rule.port) for rule in self._rules)
         return [Switch(reader_id, port, high=False) for reader_id, port in ports]
 
+    def follow(self, rules: Sequence[OutputRule], anew: frozenset[str]) -> list[Switch]:
+        """Go by other rules. What was on stays on for its time where there still is a rule for that output.
+
+        Args:
+            rules: all that hold from now on.
+            anew: readers that begin anew, so that nobody knows how their outputs are.
+
+        Returns:
+            What brings outputs into a known state of which nobody knows it, or that no rule would switch off any more.
+        """
+        known = {(rule.reader_id, rule.port) for rule in self._rules}
+        self._rules = tuple(rules)
+        ports = dict.fromkeys((rule.reader_id, rule.port) for rule in rules)
+        orphans = [output for output in self._on_until if output not in ports]
+        fresh = [output for output in ports if output not in known or output[0] in anew]
+        for output in (*orphans, *fresh):
+            self._on_until.pop(output, None)
+        return [Switch(*output, high=False) for output in (*orphans, *fresh)]
+
     def happened(self, occasions: frozenset[Occasion], doors: frozenset[str], now: int) -> list[Switch]:
         """Switch on what a rule wants.
 

@@ -51,6 +51,18 @@ class ReaderViews:
         """Readers that are configured."""
         return len(self._views)
 
+    def __contains__(self, reader_id: object) -> bool:
+        """Whether this reader is configured."""
+        return reader_id in self._views
+
+    def follow(self, readers: Iterable[str], at: int) -> None:
+        """Let the set be these readers; those that stay keep their figures. `at`: UTC in microseconds."""
+        ids = tuple(readers)
+        self._reading = {reader: self._reading.get(reader) or _Reading() for reader in ids}
+        # Replaced as a whole: other threads look.
+        self._views = {reader: self._views.get(reader) or ReaderView(ReaderState.CONNECTING, at) for reader in ids}
+        self._was_up &= self._views.keys()
+
     @property
     def online(self) -> int:
         """Readers that read and have no complaint."""

@@ -47,6 +47,17 @@ class Resolver:
         self._zone_info: ZoneInfo = config.zone_info
         self._gateway = config.gateway
 
+    def following(self, config: Config) -> "Resolver":
+        """Return one for another configuration, in whose place it stands.
+
+        A place that is gone keeps its last meaning, for what was observed there and is not committed yet, or waits for
+        its entry.
+        """
+        other = Resolver(config)
+        other._zones = self._zones | other._zones
+        other._doors = self._doors | other._doors
+        return other
+
     def concerns(self, observation: Observation) -> bool:
         """Whether the configuration wants an event for this kind of observation at this place."""
         if isinstance(observation, Passage):

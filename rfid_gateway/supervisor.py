@@ -62,6 +62,7 @@ class ReaderSupervisor:
         self._interrupted = Event()
         """Ends a back-off: the reader is to end, or to begin anew."""
         self._restarting = False
+        self._reason = ""
         self._online_since: int | None = None
         # Daemon: a driver that does not come back from the system must not keep the program from ending.
         self._thread = Thread(target=self.run, name=f"reader-{reader.id}", daemon=True)
@@ -70,9 +71,10 @@ class ReaderSupervisor:
         """Start the reader's thread."""
         self._thread.start()
 
-    def close(self) -> None:
-        """Ask the reader to end; `join` waits for it."""
+    def close(self, reason: str = "the gateway was stopped") -> None:
+        """Ask the reader to end; `join` waits for it. The first reason is what its last status says."""
         with self._lock:
+            self._reason = self._reason or reason
             self._closing.set()
             self._interrupted.set()
             driver = self._driver
@@ -129,7 +131,7 @@ class ReaderSupervisor:
             self._interrupted.wait(delay_us / 1e6)
             if self._begin_anew():
                 failures = 0
-        self._say(ReaderState.OFFLINE, "the gateway was stopped")
+        self._say(ReaderState.OFFLINE, self._reason)
 
     def _begin_anew(self) -> bool:
         """Take a new driver if somebody asked for a restart."""

@@ -9,7 +9,8 @@ from typing import Any
 from rfid_gateway.command_desk import CommandDesk
 from rfid_gateway.command_execution import Surroundings
 from rfid_gateway.command_tokens import read_clients
-from rfid_gateway.config import parse
+from rfid_gateway.config import ConfigError, parse
+from rfid_gateway.config_changes import Changes
 from rfid_gateway.gateway import Drained, Pipeline
 from rfid_gateway.mqtt.mailbox import Notice
 from rfid_gateway.mqtt.requests import Request
@@ -28,7 +29,7 @@ per_minute = 30
 [[commands.clients]]
 name = "wms"
 token_file = "{folder}/token"
-allow = ["bind_tag", "unbind_tag", "close_load", "replay"]
+allow = ["bind_tag", "unbind_tag", "close_load", "replay", "reload"]
 """
 
 
@@ -39,6 +40,9 @@ class Site:
     notices: list[Notice] = field(default_factory=list)
     restarted: list[str] = field(default_factory=list)
     refilled: list[int] = field(default_factory=list)
+    reloaded: list[int] = field(default_factory=list)
+    mistakes: list[str] = field(default_factory=list)
+    """What is wrong with the configuration file now."""
     acknowledged: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -51,13 +55,18 @@ class Site:
         surroundings = Surroundings(
             restart_reader={name: partial(self.restarted.append, name) for name in ("dock-1", "storage-1")},
             status=lambda: {"state": "online"},
+            check_configuration=self.check_configuration,
+            reload=lambda: self.reloaded.append(self.clock.now),
             outbox_refilled=lambda: self.refilled.append(self.clock.now),
             post=self.notices.append,
         )
-        clients = read_clients(self.config)
-        self.pipeline = Pipeline(
-            self.config, self.store, self.clock, CommandDesk(self.config, clients, self.store, self.clock, surroundings)
-        )
+        self.desk = CommandDesk(self.config, read_clients(self.config), self.store, self.clock, surroundings)
+        self.pipeline = Pipeline(self.config, self.store, self.clock, self.desk)
+
+    def check_configuration(self) -> Changes:
+        if self.mistakes:
+            raise ConfigError(self.mistakes)
+        return Changes(tables=("readers", "zones"), readers_added=("shelf",), places=True)
 
     def send(
         self, command: str | None, fields: dict[str, Any] | list[Any] | bytes | None = None, **message: Any

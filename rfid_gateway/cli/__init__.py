@@ -1,11 +1,10 @@
 """The command line: one file per command group, and the only place that prints."""
 
 import importlib
+import signal
 import sys
 
 import click
-
-from rfid_gateway.config import ConfigError
 
 _COMMANDS = {
     "setup": "rfid_gateway.cli.setup:setup",
@@ -50,6 +49,12 @@ def cli() -> None:
 
 def main() -> None:
     """Run the command line; the exit code is 0 for done, 1 for failed, 2 for wrong use or configuration."""
+    if sys.argv[1:2] == ["run"]:
+        # Until `run` takes it: whoever wants a reload so early has it, the file is yet to be read.
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    # Not before that: it takes a moment.
+    from rfid_gateway.config import ConfigError
+
     try:
         # Without click's own ending, the result is the exit code of whatever left early.
         sys.exit(cli(standalone_mode=False))

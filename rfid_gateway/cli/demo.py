@@ -4,6 +4,7 @@ import signal
 import tempfile
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from functools import partial
 from importlib.metadata import entry_points
 from pathlib import Path
 from threading import Event
@@ -11,9 +12,9 @@ from typing import Any, Protocol
 
 import click
 
-from rfid_gateway import config
 from rfid_gateway.cli import logs
-from rfid_gateway.cli.configuration import InstalledDrivers
+from rfid_gateway.cli.configuration import load, load_next
+from rfid_gateway.cli.hangup import Hangup
 from rfid_gateway.clock import SystemClock
 from rfid_gateway.service import Service
 
@@ -65,15 +66,16 @@ def demo(seconds: float, log_level: str) -> None:
     stop = Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
+    hangup = Hangup(stop)
     plant_type: PlantType = next(iter(entry_points(group="rfid_gateway.demos", name="warehouse"))).load()
     with tempfile.TemporaryDirectory(prefix="rfid-gateway-demo-") as folder, plant_type(_print_event) as plant:
         file = Path(folder) / "gateway.toml"
         file.write_text(plant.configuration(Path(folder)), encoding="utf-8")
-        service = Service(config.parse(file.read_text(encoding="utf-8"), file.name, InstalledDrivers()), SystemClock())
+        service = Service(load(file), SystemClock(), partial(load_next, file))
         service.start()
         click.secho(f"running  {plant.parts}", bold=True)
         click.secho(f"look     rfid-gateway status --config {file}   or   {plant.subscribe_command}", bold=True)
-        _wait(stop, seconds, service)
+        _wait(stop, hangup, seconds, service)
         summary = service.stop()
         click.echo()
         click.secho(f"{summary.sentence()}; {plant.received} reached the order backend", bold=True)
@@ -82,12 +84,13 @@ def demo(seconds: float, log_level: str) -> None:
             raise click.ClickException("no event reached the order backend")
 
 
-def _wait(stop: Event, seconds: float, service: Service) -> None:
+def _wait(stop: Event, hangup: Hangup, seconds: float, service: Service) -> None:
     """Wait for Ctrl-C, the end of the time, or a part that died."""
     clock = SystemClock()
     until = clock.monotonic_us() + seconds * 1e6 if seconds else float("inf")
     while clock.monotonic_us() < until and service.alive() and not stop.wait(0.1):
-        pass
+        if not service.reloading and (hangup.take() or service.take_wish()):
+            service.reload()
 
 
 def _print_event(event: dict[str, Any]) -> None:

@@ -35,7 +35,8 @@ def configure(level: str) -> None:
         processors=processors,
         wrapper_class=structlog.make_filtering_bound_logger(numeric),
         logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
-        cache_logger_on_first_use=True,
+        # A reload may change the level, so that no logger may keep the one that it began with.
+        cache_logger_on_first_use=False,
     )
 
 

@@ -2,6 +2,7 @@
 
 import faulthandler
 import signal
+from functools import partial
 from pathlib import Path
 from threading import Event
 
@@ -9,13 +10,14 @@ import click
 import structlog
 
 from rfid_gateway.cli import logs
-from rfid_gateway.cli.configuration import config_option, load
+from rfid_gateway.cli.configuration import config_option, load, load_next
+from rfid_gateway.cli.hangup import Hangup
 from rfid_gateway.cli.packaged import is_example
 from rfid_gateway.clock import SystemClock
 from rfid_gateway.config import ConfigError
 from rfid_gateway.service import Service
 from rfid_gateway.store.database import StoreError
-from rfid_gateway.systemd import Attendance, ServiceManager, message
+from rfid_gateway.systemd import Attendance, ServiceManager, message, reloading
 
 log = structlog.get_logger(__name__)
 
@@ -25,26 +27,31 @@ BEAT_S = 0.5
 @click.command()
 @config_option
 @click.option(
-    "--log-level", type=click.Choice(["debug", "info", "warning", "error"]), default="info", show_default=True
+    "--log-level",
+    type=click.Choice(["debug", "info", "warning", "error"]),
+    help="Log events of this level and above; goes before log.level of the configuration.",
 )
-def run(config_file: Path, log_level: str) -> None:
-    """Run the gateway until it is told to stop (SIGTERM or Ctrl-C)."""
+def run(config_file: Path, log_level: str | None) -> None:
+    """Run the gateway until it is told to stop (SIGTERM or Ctrl-C); SIGHUP reads the configuration again."""
     faulthandler.enable()  # systemd's watchdog sends SIGABRT: the journal then has every thread's stack
     stop = Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
+    hangup = Hangup(stop)
     manager = ServiceManager()
-    logs.configure(log_level)
+    logs.configure(log_level or "info")
     if is_example(config_file):
-        _not_configured(config_file, manager, stop)
+        _not_configured(config_file, manager, stop, hangup)
         return
     config = load(config_file)
+    logs.configure(log_level or config.log.level)
     try:
-        service = Service(config, SystemClock())
+        service = Service(config, SystemClock(), partial(load_next, config_file))
     except StoreError as error:
         raise click.ClickException(str(error)) from error
     service.start()
-    _attend(service, manager, stop)
+    reloads = _Reloads(service, manager, hangup, log_level)
+    _attend(service, manager, stop, reloads)
     died = not stop.is_set()
     manager.tell(message(STOPPING=1, STATUS="stopping: what was read is committed and sent"))
     summary = service.stop()
@@ -54,7 +61,31 @@ def run(config_file: Path, log_level: str) -> None:
         raise click.ClickException("a part of the gateway ended by itself; the log says why")
 
 
-def _attend(service: Service, manager: ServiceManager, stop: Event) -> None:
+class _Reloads:
+    """Begins reloads and tells the service manager of them. Owner: the main thread."""
+
+    def __init__(self, service: Service, manager: ServiceManager, hangup: Hangup, log_level: str | None) -> None:
+        self._service = service
+        self._manager = manager
+        self._hangup = hangup
+        self._log_level = log_level
+        self._told = False
+
+    def turn(self, now: int) -> None:
+        """Begin one where it is wanted, end one where it is applied; to be called while the gateway is up."""
+        if self._service.reloading:
+            return
+        if self._told:
+            logs.configure(self._log_level or self._service.config.log.level)
+            self._manager.tell(message(READY=1))
+            self._told = False
+        elif self._hangup.take() or self._service.take_wish():
+            self._told = True
+            self._manager.tell(reloading(now))
+            self._service.reload()
+
+
+def _attend(service: Service, manager: ServiceManager, stop: Event, reloads: _Reloads) -> None:
     """Tell the service manager how the workers are doing, until the end."""
     attendance, clock = Attendance(manager.watchdog_us), SystemClock()
     hanging: list[str] = []
@@ -64,12 +95,14 @@ def _attend(service: Service, manager: ServiceManager, stop: Event) -> None:
         if stale != hanging:
             hanging = stale
             log.error("worker.hangs" if stale else "worker.moves", workers=", ".join(stale))
+        if all(heartbeats.values()):
+            reloads.turn(now)
         datagram = attendance.due(heartbeats, service.status_line(), now)
         if datagram is not None:
             manager.tell(datagram)
 
 
-def _not_configured(config_file: Path, manager: ServiceManager, stop: Event) -> None:
+def _not_configured(config_file: Path, manager: ServiceManager, stop: Event, hangup: Hangup) -> None:
     """Say what to do next. A fresh package's service waits with it in its status: it has not failed.
 
     Raises:
@@ -82,4 +115,6 @@ def _not_configured(config_file: Path, manager: ServiceManager, stop: Event) -> 
     manager.tell(message(READY=1, STATUS=words))
     while not stop.wait(BEAT_S):
         manager.tell(message(WATCHDOG=1))
+        if hangup.take():
+            log.error("reload.refused", reason=words)
     manager.tell(message(STOPPING=1))

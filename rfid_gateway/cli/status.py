@@ -6,9 +6,10 @@ from typing import Any
 import click
 from rich.table import Table
 
-from rfid_gateway.cli.configuration import config_option, load
+from rfid_gateway.cli.configuration import config_option, state_folder
 from rfid_gateway.cli.output import json_line, json_option, local_time, print_table
 from rfid_gateway.clock import SystemClock
+from rfid_gateway.config import ConfigError
 from rfid_gateway.state_file import read_state
 
 _FRESH_US = 10_000_000
@@ -20,10 +21,12 @@ _FRESH_US = 10_000_000
 @json_option
 def status(config_file: Path, as_json: bool) -> None:  # noqa: FBT001 - click passes options by name
     """Say how the gateway on this PC is doing; exit code 1 if it is not running."""
-    config = load(config_file)
+    folder, mistakes = state_folder(config_file)
     try:
-        state: dict[str, Any] = read_state(Path(config.gateway.state_dir))
+        state: dict[str, Any] = read_state(folder)
     except FileNotFoundError as error:
+        if mistakes:
+            raise ConfigError(mistakes) from None
         raise click.ClickException(f"the gateway has not run here yet: there is no {error.filename}") from None
     running = not state["stopped"] and SystemClock().utc_us() - state["at"] < _FRESH_US
     state["running"] = running
@@ -31,6 +34,8 @@ def status(config_file: Path, as_json: bool) -> None:  # noqa: FBT001 - click pa
         json_line(state)
     else:
         _show(state)
+        for mistake in mistakes:
+            click.secho(f"file      {mistake}", fg="red")
     if not running:
         raise click.exceptions.Exit(1)
 
@@ -50,6 +55,7 @@ def _show(state: dict[str, Any]) -> None:
         click.secho(f"database  set aside as {name}: it was damaged; see docs/durability.md", fg="red")
     if lost := state.get("observations_lost"):
         click.secho(f"lost      {lost} observations, while nothing could be kept", fg="red", bold=True)
+    _show_reload(state.get("reload"))
     click.echo(f"waiting   {state['backlog']} events not yet acknowledged by the broker")
     if state.get("events_set_aside"):
         click.secho(
@@ -60,6 +66,17 @@ def _show(state: dict[str, Any]) -> None:
         f"{'?' if state['unbound'] is None else state['unbound']} observations wait for their shipment"
     )
     _show_readers(state["readers"])
+
+
+def _show_reload(reload: dict[str, Any] | None) -> None:
+    if reload is None:
+        return
+    if not reload["mistakes"]:
+        click.echo(f"reloaded  {local_time(reload['at'])}")
+        return
+    click.secho(f"reload    refused at {local_time(reload['at'])}, nothing was changed:", fg="red", bold=True)
+    for mistake in reload["mistakes"]:
+        click.secho(f"          {mistake}", fg="red")
 
 
 def _show_readers(readers: dict[str, dict[str, Any]]) -> None:

@@ -138,7 +138,21 @@ class Replay:
         return asked
 
 
-Command = Status | RestartReader | FindTag | BindTag | UnbindTag | CloseLoad | Replay
+@dataclass(frozen=True, slots=True)
+class Reload:
+    """Take the configuration file as it is now over into the running gateway."""
+
+    name: ClassVar[str] = "reload"
+    changes: ClassVar[bool] = True
+
+    @classmethod
+    def read(cls, given: Arguments) -> Self:
+        """It has no fields."""
+        given.only()
+        return cls()
+
+
+Command = Status | RestartReader | FindTag | BindTag | UnbindTag | CloseLoad | Replay | Reload
 COMMANDS: Mapping[str, type[Command]] = {kind.name: kind for kind in get_args(Command)}
 """By name."""
 

@@ -7,6 +7,7 @@ import structlog
 from rfid_gateway.clock import Clock
 from rfid_gateway.mqtt.connection import Connection
 from rfid_gateway.mqtt.outbox import Outbox
+from rfid_gateway.mqtt.publisher_state import PublisherState
 from rfid_gateway.mqtt.reconnect import back_off_us
 from rfid_gateway.mqtt.settings import Format
 from rfid_gateway.mqtt.window import Window
@@ -57,9 +58,10 @@ class Delivery:
         self.set_aside_words = ""
         """The last one of them and the reason."""
 
-    def go_on_from(self, published: int, refused: int, set_aside: int) -> None:
+    def go_on_from(self, state: PublisherState) -> None:
         """Count on from what a delivery before this one had counted."""
-        self.published, self.refused, self.set_aside = published, refused, set_aside
+        self.published, self.refused = state.published, state.refused
+        self.set_aside, self.set_aside_words = state.set_aside, state.set_aside_words
 
     @property
     def in_flight(self) -> int:

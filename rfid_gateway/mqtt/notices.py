@@ -39,6 +39,12 @@ class Notices:
         self._waiting[notice.subject] = notice
         if notice.standing:
             self._standing[notice.subject] = notice
+        else:
+            self._standing.pop(notice.subject, None)
+
+    def waiting(self) -> list[Notice]:
+        """What is to be published and is not with the broker, in order."""
+        return list(self._waiting.values())
 
     def fill(self, connection: Connection, limit: int, *, first: Key | None = None, last: Key | None = None) -> None:
         """Hand notices to the connection until so many are in flight.

@@ -31,7 +31,6 @@ from rfid_gateway.mqtt.happenings import (
     Inbound,
     Publication,
     Refused,
-    RetainedWanted,
     SubscriptionRefused,
 )
 from rfid_gateway.mqtt.homing import Homing
@@ -40,10 +39,11 @@ from rfid_gateway.mqtt.notices import Notices
 from rfid_gateway.mqtt.outbound import Outbound
 from rfid_gateway.mqtt.outbox import Outbox
 from rfid_gateway.mqtt.probe import probe
-from rfid_gateway.mqtt.publisher_state import BEFORE_ALL, PublisherState
+from rfid_gateway.mqtt.publisher_state import PublisherState
 from rfid_gateway.mqtt.reconnect import Loss
 from rfid_gateway.mqtt.requests import OnRequest, RequestFeed
 from rfid_gateway.mqtt.settings import MqttSettings
+from rfid_gateway.mqtt.subscriptions import Subscriptions, log_stray
 from rfid_gateway.mqtt.topics import Topics
 from rfid_gateway.mqtt.wakeup import Wakeup
 
@@ -80,7 +80,6 @@ class Publisher:
         on_stray: OnStray | None = None,
         on_request: OnRequest | None = None,
         directory_lost: bool = False,
-        earlier: PublisherState = BEFORE_ALL,
     ) -> None:
         """Make a publisher that has opened nothing but its wake-up.
 
@@ -94,7 +93,6 @@ class Publisher:
             on_stray: takes topics of the directory that name no shipment; None logs them.
             on_request: takes commands and batches of the directory; None subscribes to none.
             directory_lost: the broker is asked for all entries of the directory, though it may have sent them before.
-            earlier: the last state of the publisher whose place this one takes; its counters go on.
         """
         self._settings = settings
         self._topics = topics
@@ -103,11 +101,11 @@ class Publisher:
         self._counters = counters
         self._wakeup = Wakeup()
         self._mailbox = Mailbox(self._wakeup)
-        self._feed = (
-            DirectoryFeed(topics, on_directory, on_stray or _log_stray, self._mailbox) if on_directory else None
+        self._subscriptions = Subscriptions(
+            DirectoryFeed(topics, on_directory, on_stray or log_stray, self._mailbox) if on_directory else None,
+            RequestFeed(topics, on_request, self._mailbox) if on_request else None,
+            directory_lost=directory_lost,
         )
-        self._requests = RequestFeed(topics, on_request, self._mailbox) if on_request else None
-        self._retained_wanted = RetainedWanted.ALWAYS if directory_lost else RetainedWanted.IF_NEW
         self._notices = Notices()
         self._brokers = Brokers(settings)
         self._homing = Homing(round(settings.return_after_s * 1e6), probe, self._wakeup.wake)
@@ -118,13 +116,30 @@ class Publisher:
         self._status_at = 0
         self._look_at = 0
         self._room = 0
-        self._connections = earlier.connections
-        self._new_sessions = earlier.new_sessions
+        self._connections = 0
+        self._new_sessions = 0
         self.moved_at = 0
         """Monotonic time of the thread's last turn, at most a second apart where nothing hangs; 0 until the first."""
-        self._detail = BEFORE_ALL.detail
-        self._state = replace(earlier, connected=False, version=None, detail=self._detail, limits="")
+        self._state = PublisherState()
+        self._detail = self._state.detail
         self._limits = ""
+
+    def take_over_from(self, before: "Publisher") -> None:
+        """Count on from a publisher whose `run` has ended, and say what it could not; to be called before `run`.
+
+        Notices whose PUBACK somebody waits for are not among that: whoever promised them hands them over again.
+        """
+        self._connections = before.state.connections
+        self._state = replace(before.state, connected=False, version=None, new_sessions=0, limits="")
+        self._detail = before.state.detail
+        for notice in before.left_over():
+            if notice.answered is None:
+                self._notices.add(notice)
+
+    def left_over(self) -> list[Notice]:
+        """What it was to say and could not; to be called when `run` has ended."""
+        self._empty_mailbox()
+        return self._notices.waiting()
 
     # For other threads -----------------------------------------------------------------------------------------------
 
@@ -163,7 +178,7 @@ class Publisher:
         """
         with self._open_outbox() as outbox, selectors.DefaultSelector() as selector:
             delivery = Delivery(outbox, self._settings.window, self._clock, self._settings.format)
-            delivery.go_on_from(self._state.published, self._state.refused, self._state.set_aside)
+            delivery.go_on_from(self._state)
             outbound = Outbound(delivery, self._notices, opening=self._topics.status)
             selector.register(self._wakeup.reader, selectors.EVENT_READ)
             try:
@@ -173,6 +188,7 @@ class Publisher:
             finally:
                 self._drop(selector)
                 self._notices.lose()
+                self._state = self._state_now(outbound)
         self._wakeup.close()
 
     def _turn(self, selector: selectors.BaseSelector, outbound: Outbound) -> None:
@@ -248,16 +264,8 @@ class Publisher:
             case SubscriptionRefused(topic_filter, reason):
                 log.error("subscription refused", topic=topic_filter, reason=reason)
             case Inbound():
-                self._inbound(happening)
-
-    def _inbound(self, inbound: Inbound) -> None:
-        if self._requests is not None and self._requests.concerns(inbound.topic):
-            self._requests.handle(inbound, self._connections)
-        elif self._feed is not None:
-            self._feed.handle(inbound, self._connections)
-        else:
-            # A session from before may still hold a subscription.
-            self._acknowledge(inbound.packet_id)
+                if not self._subscriptions.take(happening, self._connections):
+                    self._acknowledge(happening.packet_id)
 
     def _accepted(self, accepted: Accepted) -> None:
         assert self._connection is not None
@@ -277,12 +285,7 @@ class Publisher:
         )
         if self._limits:
             log.warning("broker is limited", broker=self._brokers.settings.address, limits=self._limits)
-        if self._feed is not None:
-            self._connection.subscribe(self._feed.topic_filter, self._retained_wanted)
-            # What the broker has begun to send waits in our session from here on.
-            self._retained_wanted = RetainedWanted.IF_NEW
-        for topic_filter in self._requests.topic_filters if self._requests is not None else ():
-            self._connection.subscribe(topic_filter)
+        self._subscriptions.begin(self._connection)
 
     def _ended(self, ended: Ended) -> None:
         now = self._clock.monotonic_us()
@@ -393,10 +396,6 @@ class Publisher:
             set_aside_words=outbound.delivery.set_aside_words,
             limits=self._limits if accepted else "",
         )
-
-
-def _log_stray(topic: str, reason: str) -> None:
-    log.warning("directory message ignored", topic=topic, reason=reason)
 
 
 def _json(value: Mapping[str, object]) -> bytes:

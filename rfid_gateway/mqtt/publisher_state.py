@@ -27,7 +27,3 @@ class PublisherState:
     """The last of them, and why."""
     limits: str = ""
     """What the broker cannot do that would be wanted; empty when it can do everything."""
-
-
-BEFORE_ALL = PublisherState()
-"""Of a publisher that has done nothing yet."""

@@ -4,11 +4,12 @@ Files are read at each connection, so a new password or certificate needs no res
 logged or part of an error.
 """
 
+import hashlib
 import os
 import ssl
 from pathlib import Path
 
-from rfid_gateway.mqtt.settings import CREDENTIAL, TlsSettings
+from rfid_gateway.mqtt.settings import CREDENTIAL, MqttSettings, TlsSettings
 
 
 class SecurityError(ValueError):
@@ -58,6 +59,23 @@ def tls_context(tls: TlsSettings) -> ssl.SSLContext:
             words = f"tls.certificate_file {certificate}, key_file {key}: {_file_trouble(error)}"
             raise SecurityError(words) from error
     return context
+
+
+def fingerprint(settings: MqttSettings) -> bytes:
+    """Return a value that differs when what is in the files of `[mqtt]` differs; of a file that cannot be read, none.
+
+    Only regular files are looked at: others may never answer.
+    """
+    tls = settings.tls or TlsSettings()
+    digest = hashlib.sha256()
+    for file in (settings.password_file, tls.ca_file, tls.certificate_file, tls.key_file):
+        try:
+            path = None if file is None else _path(file)
+            content = path.read_bytes() if path is not None and path.is_file() else b""
+        except (OSError, SecurityError):
+            content = b""
+        digest.update(hashlib.sha256(content).digest())
+    return digest.digest()
 
 
 def words_of(error: OSError) -> str:

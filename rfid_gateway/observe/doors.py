@@ -12,7 +12,7 @@ from rfid_gateway.observe.decision import TURN_BACK_READS, Judgement, Verdict, j
 from rfid_gateway.observe.observations import Direction, Observation, Passage
 from rfid_gateway.observe.passage import OpenPassage
 from rfid_gateway.observe.rules import Antenna, DoorRules
-from rfid_gateway.observe.saved import Changes
+from rfid_gateway.observe.saved import Changes, Saveable
 from rfid_gateway.observe.sums import Sums
 from rfid_gateway.observe.voting import Stays, Votes
 from rfid_gateway.reads import TagRead
@@ -156,6 +156,15 @@ class Doors:
             return
         self.doors[door].resting[epc] = resting
         self._watch(resting)
+
+    def memory(self) -> list[Saveable]:
+        """Every open passage, resting tag and pair of photo-eyes."""
+        entries: list[Saveable] = []
+        for door in self.doors.values():
+            entries += door.passages.values()
+            entries += door.resting.values()
+            entries += [door.beams] if door.beams is not None else []
+        return entries
 
     def open(self, door: Door, port: Port, read: TagRead, now: int, at: int) -> OpenPassage | None:
         """Open a passage; None while the tag rests beside the door."""

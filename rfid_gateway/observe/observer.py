@@ -117,8 +117,13 @@ class Observer:
         """What changed since the last call, for the same commit as the observations made until now."""
         return self._changes.take()
 
+    def memory(self) -> list[SavedState]:
+        """Return all that is in mind now, for an observer with other rules to `restore`; `changed` has its own."""
+        entries = [*self._zones.memory(), *self._doors.memory()]
+        return [SavedState(*entry.key(), entry.state()) for entry in entries]
+
     def restore(self, rows: Iterable[tuple[str, str, str, str | None]], monotonic: int, utc: int) -> None:
-        """Go on after a restart; to be called once, before the first report.
+        """Go on after a restart, or in place of an observer with other rules; once, before the first report.
 
         Quiet times count anew from `monotonic`, so nothing departs because of the down-time; the cap of an open
         passage counts from when it was opened. Rows of zones and doors that are gone from the configuration are

@@ -15,7 +15,7 @@ from math import inf, isnan, nan
 
 from rfid_gateway.observe.observations import Observation, Presence, PresenceChange
 from rfid_gateway.observe.rules import ZoneRules
-from rfid_gateway.observe.saved import Changes
+from rfid_gateway.observe.saved import Changes, Saveable
 from rfid_gateway.reads import TagRead
 
 KIND = "presence"
@@ -154,6 +154,10 @@ class Zones:
             self._keep(cell, monotonic)
         else:
             self._changes.forget(cell)
+
+    def memory(self) -> list[Saveable]:
+        """Every cell that is held."""
+        return [cell for zone in self.zones.values() for cell in zone.cells.values()]
 
     def new_cell(self, zone: str, epc: str, tid: str | None, now: int) -> _Cell:
         """Start to follow a tag at a zone, making room first if there is none."""

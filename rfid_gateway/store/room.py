@@ -46,6 +46,12 @@ class Room:
         """The ballast is given back, and the database may not grow."""
         self.quota_reached = False
 
+    def follow(self, ballast_bytes: int, low_bytes: int, quota_bytes: int) -> None:
+        """Go by other sizes; arguments as at the start. `apply` and the next look do what follows from it."""
+        self._ballast = Ballast(self._folder / "ballast", ballast_bytes)
+        self._low_bytes = low_bytes
+        self._quota_bytes = quota_bytes
+
     def apply(self, store: Store) -> None:
         """Set the limits of a connection that was opened."""
         store.limit_size(0 if self.tight else self._quota_bytes or _NO_LIMIT)

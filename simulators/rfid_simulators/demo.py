@@ -93,7 +93,7 @@ biz_step = "departing"
 disposition = "in_transit"
 
 [commands]
-allow = ["status", "restart_reader", "find_tag", "bind_tag", "unbind_tag", "close_load", "replay"]
+allow = ["status", "restart_reader", "find_tag", "bind_tag", "unbind_tag", "close_load", "replay", "reload"]
 """
 
 

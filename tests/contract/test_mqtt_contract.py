@@ -35,7 +35,7 @@ RIGHTS = """
 [[commands.clients]]
 name = "backend"
 token_file = "{folder}/token"
-allow = ["restart_reader", "bind_tag", "unbind_tag", "close_load", "replay"]
+allow = ["restart_reader", "bind_tag", "unbind_tag", "close_load", "replay", "reload"]
 [alerts]
 reader_down_after_s = 1.0
 [[readers]]
@@ -100,6 +100,7 @@ def _give_commands(backend: Backend5) -> None:
         "unbind_tag": {"epc": "E2001122"},
         "close_load": {"load": LOAD},
         "replay": {"from_sequence": 1, "to_sequence": 2},
+        "reload": {},
     }
     assert asked.keys() == COMMANDS.keys()
     for name, given in asked.items():
@@ -247,6 +248,8 @@ def test_what_is_written_for_people_names_every_command() -> None:
         ("replay", {"from_sequence": 0, "to_sequence": 2}),
         ("replay", {"from_sequence": True, "to_sequence": 2}),
         ("replay", {"from_sequence": "1", "to_sequence": 2}),
+        ("reload", {}),
+        ("reload", {"file": "x"}),
     ],
 )
 def test_gateway_and_schema_agree_on_commands(contract: Contract, name: str, given: dict[str, Any]) -> None:

@@ -36,6 +36,24 @@ class RunningGateway:
         self._process.kill()
         self._process.communicate()
 
+    def hang_up(self) -> None:
+        """Ask it to read its configuration again."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGHUP)
+
+    def hears_hang_up(self) -> bool:
+        """Whether SIGHUP would not end it any more: Python itself takes a moment to begin."""
+        assert self._process is not None
+        status = Path(f"/proc/{self._process.pid}/status").read_text(encoding="utf-8")
+        masks = [line.split()[1] for line in status.splitlines() if line.startswith(("SigIgn:", "SigCgt:"))]
+        return any(int(mask, 16) >> (signal.SIGHUP - 1) & 1 for mask in masks)
+
+    def reload(self) -> None:
+        """The same, and wait until the new configuration is applied."""
+        before = self.log().count("event=reload.applied")
+        self.hang_up()
+        eventually(lambda: self.log().count("event=reload.applied") > before, f"it is applied: {self.log()[-2000:]}")
+
     def stop(self) -> str:
         """End it as systemd would; returns what it said."""
         assert self._process is not None

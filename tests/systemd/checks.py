@@ -90,6 +90,7 @@ def check_suite(suite: str, archive: Path, deb: Path, folder: Path) -> Iterator[
             life.install,
             life.configure,
             life.status,
+            life.reload,
             life.killed,
             life.stopped_dead,
             life.one_worker_hangs,
@@ -197,6 +198,27 @@ class _Life:
         self._start("reader-serial-again", "rfid-simulator", "serial", "--protocol", "chafon", "--port", "4001")
         shown = self._box.finish("rfid-gateway", "status")
         yield "rfid-gateway status", shown.returncode == 0 and "running since" in shown.stdout, shown.stdout
+
+    def reload(self) -> Iterator[_Found]:
+        box, before = self._box, self._pid()
+        config = (box.root / CONFIG.lstrip("/")).read_text()
+        box.write(CONFIG, config.replace('biz_step = "packing"', 'biz_step = "picking"'))
+        done = box.finish("systemctl", "reload", UNIT)
+        applied = eventually(lambda: "event=reload.applied changed=zones" in self._log(before))
+        alive = eventually(lambda: self._active() and self._pid() == before)
+        yield "reload good: applied by the same process", done.returncode == 0 and applied and alive, self._log(before)
+        box.write(CONFIG, config.replace("username", "usernam"))
+        done = box.finish("systemctl", "reload", UNIT)
+        named = f"{CONFIG}:7: mqtt.usernam: unknown key" in box.run("journalctl", "-u", UNIT, "-o", "cat", "-n", "12")
+        good = done.returncode != 0 and named and self._active() and self._pid() == before
+        yield "reload bad: fails, line named, process left alone", good, f"{done.stdout} {self._text()}"
+        box.run("kill", "-HUP", before)
+        told = eventually(lambda: "last reload refused at 20" in self._text() and "mqtt.usernam" in self._text())
+        yield "SIGHUP with a bad file: STATUS says so", told and self._active() and self._pid() == before, self._text()
+        box.write(CONFIG, config)
+        done = box.finish("systemctl", "reload", UNIT)
+        good = eventually(lambda: self._text() == "2 of 2 readers online, broker connected, 0 waiting")
+        yield "reload good: STATUS has forgotten the refusal", done.returncode == 0 and good, self._text()
 
     # What goes wrong -------------------------------------------------------------------------------------------------
 
@@ -420,6 +442,9 @@ class _Life:
 
     def _pid(self) -> str:
         return self._box.show(UNIT, "MainPID")
+
+    def _log(self, pid: str) -> str:
+        return self._box.run("journalctl", "-u", UNIT, "-o", "cat", f"_PID={pid}", "-n", "50")
 
     def _text(self) -> str:
         return self._box.show(UNIT, "StatusText")

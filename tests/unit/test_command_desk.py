@@ -37,6 +37,7 @@ def test_every_command_of_the_catalogue_is_carried_out(site: Site) -> None:
         "unbind_tag": {"epc": EPC},
         "close_load": {"load": "T-1"},
         "replay": {"from_sequence": 1, "to_sequence": 9},
+        "reload": {},
     }
     assert fields.keys() == COMMANDS.keys()
     outcomes = {name: site.wms(name, **given)["outcome"] for name, given in fields.items()}
@@ -323,3 +324,23 @@ def test_a_right_to_something_unknown_is_a_mistake_of_the_configuration() -> Non
 def test_no_gateway_is_called_as_the_directorys_topics() -> None:
     with pytest.raises(ConfigError, match=r"test:3: gateway.id: 'directory' is the topic level"):
         parse(CONFIG.replace('id = "gate-1"', 'id = "directory"'), "test", DRIVERS)
+
+
+def test_a_reload_is_asked_for_once_and_only_where_the_file_is_good(site: Site) -> None:
+    done = site.wms("reload")
+    assert (done["outcome"], done["result"]["readers_added"]) == ("done", ["shelf"])
+    assert done["detail"].endswith("changed: readers, zones")
+    assert site.wms("reload")["repeated"] is True
+    assert len(site.reloaded) == 1
+    site.mistakes = ["gateway.toml:3: gateway.id: needs a restart", "gateway.toml:9: mqtt.hots: unknown key"]
+    refused = site.wms("reload", "2")
+    assert (refused["outcome"], [fault["problem"] for fault in refused["faults"]]) == ("refused", site.mistakes)
+    assert len(site.reloaded) == 1
+
+
+def test_rights_of_another_configuration_hold_at_once(site: Site) -> None:
+    assert site.send("find_tag", {"epc": EPC})["outcome"] == "done"
+    site.desk.follow(parse(CONFIG, "test", DRIVERS), ())
+    refused = site.send("find_tag", {"epc": EPC})
+    assert (refused["outcome"], "not allowed" in refused["detail"]) == ("refused", True)
+    assert site.wms("status")["outcome"] == "refused", "the token is nobody's any more"

@@ -78,6 +78,8 @@ class LlrpReaderServer:
         self._late: list[tuple[int, list[bytes]]] = []
         self._down_until: int | None = None
         self._link: ClientLink | None = None
+        self.connections = 0
+        """Connections taken since the start; the server's thread counts, anybody may look."""
         self._refused: list[tuple[int, ClientLink]] = []
         self._orders: SimpleQueue[Callable[[], None]] = SimpleQueue()
         self._selector = selectors.DefaultSelector()
@@ -243,6 +245,7 @@ class LlrpReaderServer:
 
     def _take(self, link: ClientLink) -> None:
         self._link = link
+        self.connections += 1
         self._selector.register(link.socket, selectors.EVENT_READ, self._receive)
         if link.is_ready:
             self._carry(self._reader.connect(self._now()))
