@@ -12,10 +12,10 @@ from pydantic_core import ErrorDetails
 
 from rfid_gateway import toml_lines
 from rfid_gateway.config_checks import Mistake, mistakes_of_meaning, nearest
-from rfid_gateway.config_tables import Config, Document, Door, Reader, ReaderConfig, Step, Zone, antenna_of
+from rfid_gateway.config_tables import Config, Document, Door, Reader, ReaderConfig, Step, WebTable, Zone, antenna_of
 from rfid_gateway.driver import DriverType
 
-__all__ = ["Config", "ConfigError", "Door", "ReaderConfig", "Step", "Zone", "antenna_of", "parse"]
+__all__ = ["Config", "ConfigError", "Door", "ReaderConfig", "Step", "WebTable", "Zone", "antenna_of", "parse"]
 
 
 class ConfigError(Exception):
@@ -57,6 +57,7 @@ def parse(text: str, name: str, drivers: Mapping[str, DriverType]) -> Config:
             loads=document.loads,
             disk=document.disk,
             history=document.history,
+            web=document.web,
         )
         found = list(mistakes_of_meaning(config))
         if not found:

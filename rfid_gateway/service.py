@@ -2,6 +2,7 @@
 
 reader-<id>  one for each reader (supervisor)     pipeline  observation and every write
 publisher    the broker                           (main)    waits for the signal to end
+web          answers a monitoring system
 """
 
 import gc
@@ -21,12 +22,14 @@ from rfid_gateway.config import Config
 from rfid_gateway.events.times import rfc3339
 from rfid_gateway.gateway import Pipeline
 from rfid_gateway.intake import DirectoryMessage, DirectoryRefusal, Intake, Item
+from rfid_gateway.lookout import Lookout
 from rfid_gateway.mqtt.mailbox import Notice
 from rfid_gateway.mqtt.outbox import open_outbox
 from rfid_gateway.mqtt.publisher import Publisher, PublisherState
 from rfid_gateway.mqtt.topics import Topics
 from rfid_gateway.outputs import Switch
 from rfid_gateway.retained import Retained
+from rfid_gateway.snapshot import Snapshot
 from rfid_gateway.state_file import last_sign_of_life, write_state
 from rfid_gateway.steady_clock import SteadyClock
 from rfid_gateway.store.ballast import Ballast
@@ -34,6 +37,7 @@ from rfid_gateway.store.connection import Store, open_store
 from rfid_gateway.store.database import StoreError
 from rfid_gateway.store.repair import Repaired, names_aside, open_repaired, set_aside
 from rfid_gateway.supervisor import ReaderSupervisor
+from rfid_gateway.web.server import WebServer
 
 log = structlog.get_logger(__name__)
 
@@ -111,6 +115,8 @@ class Service:
         self._repair_at = 0
         self._status_trouble = False
         self._clock_told = False
+        self._lookout = Lookout(config, clock)
+        self._web = WebServer(config.web, self.snapshot)
 
     def start(self) -> None:
         """Start all threads, and set the process's garbage collector for a long run."""
@@ -120,6 +126,7 @@ class Service:
         self._pipeline_thread.start()
         for supervisor in self._supervisors.values():
             supervisor.start()
+        self._web.start()
 
     def alive(self) -> bool:
         """Whether the threads that nothing restarts are still there."""
@@ -134,6 +141,18 @@ class Service:
             now = self._clock.monotonic_us()
             return {"pipeline": now, "publisher": now}
         return {"pipeline": self._pipeline_at, "publisher": max(self._publisher_at, self._publisher.moved_at)}
+
+    def snapshot(self) -> Snapshot:
+        """How the gateway is doing, for a monitoring system; from any thread."""
+        return self._lookout.snapshot(
+            alive=self.alive(),
+            stopping=self._closing.is_set(),
+            heartbeats=self.heartbeats(),
+            readers=self._announcer.readers,
+            publisher=self._publisher.state,
+            pipeline=self._pipeline,
+            merged_reads=self._intake.merged_reads,
+        )
 
     def status_line(self) -> str:
         """How the gateway is doing, in a few words for `systemctl status`."""
@@ -162,6 +181,7 @@ class Service:
         self._pipeline_thread.join(FAREWELL_US / 1e6 + READER_CLOSE_S)
         self._publisher.close()
         self._publisher_thread.join(READER_CLOSE_S)
+        self._web.close()
         summary = self.summary
         log.info("gateway.stop", **asdict(summary))
         return summary
@@ -350,6 +370,7 @@ class Service:
             self._backlog = store.outbox.backlog()
             unbound, unbound_dropped = store.unbound.count(), store.unbound.dropped()
             events_set_aside = store.outbox.aside_count()
+            self._lookout.look(store)
         except StoreError as error:
             # The next drain meets it too and does what can be done; people must be able to see it meanwhile.
             pipeline.keep_for_later(error)
@@ -359,6 +380,7 @@ class Service:
             "started": self._started_at,
             "stopped": stopped,
             "broker": _in_words(publisher),
+            "web": self._web.words,
             "database": pipeline.store_trouble or "ok",
             "events_set_aside": events_set_aside,
             "databases_set_aside": names_aside(self._config.database),
