@@ -75,6 +75,8 @@ class Drained:
 
     events: int = 0
     """How many are new in the outbox."""
+    last_sequence: int = 0
+    """Of the last of them."""
     located: tuple[LocationEvent, ...] = ()
     unknown: tuple[Observation, ...] = ()
     """Observations of tags that no entry knows; they wait for it."""
@@ -153,7 +155,7 @@ class Pipeline:
                 replies = self._take_messages()
                 late = self._bound_late()
                 bound, unknown = self._resolve([*late, *batch])
-                events, misplaced = self._append(bound)
+                events, last_sequence, misplaced = self._append(bound)
                 # What is kept in mind must never be ahead of the events that follow from it.
                 if whole:
                     self._save_states()
@@ -166,7 +168,7 @@ class Pipeline:
         self.unknown += len(unknown)
         self._lesser.count(bound)
         located = tuple(each.event for each in bound)
-        return Drained(events, located, tuple(unknown), tuple(replies.refused), tuple(misplaced))
+        return Drained(events, last_sequence, located, tuple(unknown), tuple(replies.refused), tuple(misplaced))
 
     def save(self) -> None:
         """Commit what observation has in mind, whether or not a checkpoint is due: the gateway ends."""
@@ -301,17 +303,18 @@ class Pipeline:
         if dropped:
             log.warning("unbound.full", observations=dropped, limit=limit)
 
-    def _append(self, bound: Sequence[Bound]) -> tuple[int, list[Misplaced]]:
+    def _append(self, bound: Sequence[Bound]) -> tuple[int, int, list[Misplaced]]:
         """Location events get their ids, sequences and place in the outbox; what follows from them is noted."""
         if not bound:
-            return 0, []
+            return 0, 0, []
         events = [self._outbox_event(each.event) for each in bound]
         rows = {row.event_id: row for row in self._store.outbox.append(events)}
         # An event without a row was committed before, with all that follows from it.
         new = [(each, row) for each, event in zip(bound, events, strict=True) if (row := rows.get(event.event_id))]
         self._store.unit_states.set_unit_states(_state_of(each, row) for each, row in new)
         self._store.retained.mark("shipment", {each.event.shipment_id for each, _ in new})
-        return len(rows), self._loading.note([each for each, _ in new])
+        last_sequence = max((row.sequence for row in rows.values()), default=0)
+        return len(rows), last_sequence, self._loading.note([each for each, _ in new])
 
     def _apply(self, message: DirectoryMessage) -> DirectoryRefusal | None:
         """One message of the directory feed; a bad one is passed over and given back, the others count."""

@@ -6,6 +6,7 @@ from pathlib import Path
 from rfid_gateway import __version__
 from rfid_gateway.clock import Clock
 from rfid_gateway.config import Config
+from rfid_gateway.durations import Distribution
 from rfid_gateway.gateway import Pipeline
 from rfid_gateway.mqtt.publisher import PublisherState
 from rfid_gateway.reader_views import ReaderViews
@@ -43,6 +44,7 @@ class Lookout:
         publisher: PublisherState,
         pipeline: Pipeline | None,
         merged_reads: int,
+        publishing: Distribution,
     ) -> Snapshot:
         """Everything now; `pipeline` is None until its thread has made it."""
         clock: Clock = self._clock
@@ -62,6 +64,7 @@ class Lookout:
             stored=self._stored,
             work=Work() if pipeline is None else work_of(pipeline),
             merged_reads=merged_reads,
+            publishing=publishing,
             clock_wrong=self._clock.wrong,
             clock_apart=self._clock.apart,
         )

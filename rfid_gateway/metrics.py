@@ -143,6 +143,11 @@ def _events(snapshot: Snapshot) -> Iterator[Metric]:
     yield _counter("broker_connections", "Connections that the broker accepted.", publisher.connections)
     yield _counter("broker_new_sessions", "Of these, without a session from before.", publisher.new_sessions)
     yield _histogram("commit_duration_seconds", "How long commits of observations took.", work.commits)
+    yield _histogram(
+        "publish_duration_seconds",
+        "From a commit to the broker's acknowledgement of its last event.",
+        snapshot.publishing,
+    )
 
 
 def _disk_and_clock(snapshot: Snapshot) -> Iterator[Metric]:

@@ -19,6 +19,7 @@ from rfid_gateway.clock import Clock
 from rfid_gateway.command_desk import CommandDesk, Surroundings
 from rfid_gateway.command_tokens import read_clients
 from rfid_gateway.config import Config
+from rfid_gateway.durations import PublishingDurations
 from rfid_gateway.events.times import rfc3339
 from rfid_gateway.gateway import Pipeline
 from rfid_gateway.intake import DirectoryMessage, DirectoryRefusal, Intake, Item
@@ -95,6 +96,7 @@ class Service:
         except OSError as error:
             raise StoreError(f"{config.gateway.state_dir}: {error.strerror}") from error
         self._repaired, self._directory_lost = _open_once(config, clock)
+        self._publishing = PublishingDurations()
         self._publisher = self._new_publisher()
         self._supervisors = {reader.id: ReaderSupervisor(reader, self._intake.put, clock) for reader in config.readers}
         # Daemons: a disk or broker that hangs in the system must not keep the program from ending.
@@ -152,6 +154,7 @@ class Service:
             publisher=self._publisher.state,
             pipeline=self._pipeline,
             merged_reads=self._intake.merged_reads,
+            publishing=self._publishing.distribution(),
         )
 
     def status_line(self) -> str:
@@ -218,6 +221,7 @@ class Service:
     def _drain(self, pipeline: Pipeline, items: Sequence[Item]) -> None:
         drained = pipeline.drain(items)
         if drained.events:
+            self._publishing.committed(drained.last_sequence, self._clock.monotonic_us())
             self._publisher.wake()
         self._announcer.arrived(items)
         self._announcer.located(drained.located)
@@ -332,6 +336,7 @@ class Service:
             on_stray=lambda topic, reason: self._intake.put(DirectoryRefusal(topic, reason, self._clock.utc_us())),
             on_request=self._intake.put,
             directory_lost=self._directory_lost,
+            durations=self._publishing,
         )
 
     def _new_publisher_thread(self) -> Thread:

@@ -81,6 +81,8 @@ class Snapshot:
     stored: Stored
     work: Work
     merged_reads: int
+    publishing: Distribution
+    """From a commit to the broker's acknowledgement of its last event."""
     clock_wrong: bool
     clock_apart: int
 
