@@ -5,9 +5,10 @@ import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
-from prometheus_client import openmetrics
 from prometheus_client.exposition import generate_latest
 from prometheus_client.metrics_core import Metric
+from prometheus_client.openmetrics import exposition as openmetrics_exposition
+from prometheus_client.openmetrics import parser as openmetrics_parser
 from prometheus_client.parser import text_string_to_metric_families
 
 from rfid_gateway.snapshot import Snapshot
@@ -42,13 +43,13 @@ def parse(text: str) -> Iterable[Metric]:
 
 def exposed_as_openmetrics(snapshot: Snapshot) -> bytes:
     """The same for a client that asks for OpenMetrics."""
-    text: bytes = openmetrics.exposition.generate_latest(registry_of(lambda: snapshot))  # type: ignore[no-untyped-call]
+    text: bytes = openmetrics_exposition.generate_latest(registry_of(lambda: snapshot))  # type: ignore[no-untyped-call]
     return text
 
 
 def parse_openmetrics(text: str) -> Iterable[Metric]:
     """Metric families as prometheus-client's strict parser of OpenMetrics reads them."""
-    found: Iterable[Metric] = openmetrics.parser.text_string_to_metric_families(text)  # type: ignore[no-untyped-call]
+    found: Iterable[Metric] = openmetrics_parser.text_string_to_metric_families(text)  # type: ignore[no-untyped-call]
     return found
 
 
