@@ -4,7 +4,6 @@ import contextlib
 import http.client
 import json
 import re
-import signal
 import socket
 import subprocess
 import time
@@ -150,21 +149,11 @@ def test_slow_clients_garbage_and_many_connections_do_no_harm(tmp_path: Path, mo
         assert gateway.ask("status")[0]["running"]
 
 
-def test_a_gateway_that_hangs_does_not_answer_and_goes_on_afterwards(tmp_path: Path, mosquitto: Mosquitto) -> None:
-    with served(tmp_path, mosquitto) as (gateway, port):
-        process = gateway._process
-        assert process is not None
-        process.send_signal(signal.SIGSTOP)
-        try:
-            with socket.create_connection(("127.0.0.1", port), timeout=1) as client:
-                client.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
-                with pytest.raises(TimeoutError):
-                    client.recv(1)
-        finally:
-            process.send_signal(signal.SIGCONT)
-        eventually(lambda: answers(port), "the gateway answers again")
+def test_a_stop_ends_the_server_too(tmp_path: Path, mosquitto: Mosquitto) -> None:
+    with served(tmp_path, mosquitto) as (gateway, port), socket.create_connection(("127.0.0.1", port)):
         assert "acknowledged" in gateway.stop()
         assert not answers(port)
+        assert json.loads((tmp_path / "state/status.json").read_text())["stopped"]
 
 
 # With a real Prometheus ----------------------------------------------------------------------------------------------
