@@ -110,7 +110,9 @@ class WebServer:
         )
         server = Server(config)
         self._server = server
-        server.should_exit = self._closing.is_set()
+        # `close` may have come before there was a server that it could tell.
+        if self._closing.is_set():
+            server.should_exit = True
         server.run(sockets=[listener])
 
 
