@@ -1,4 +1,6 @@
-"""The dashboard by the documentation of Grafana's classic JSON model; what its queries find is tests/e2e's business.
+"""How the dashboard is built, in Grafana's classic JSON model; what its queries find is tests/e2e's business.
+
+The top level is documented; the options of each kind of panel are not checked here, and Grafana is not run.
 
 https://grafana.com/docs/grafana/latest/dashboards/build-dashboards/view-dashboard-json-model/
 """
