@@ -95,17 +95,18 @@ class Binding:
             self._hold(unknown)
         return bound, unknown
 
-    def append(self, bound: Sequence[Bound]) -> tuple[int, list[Misplaced]]:
+    def append(self, bound: Sequence[Bound]) -> tuple[int, int, list[Misplaced]]:
         """Location events get their ids, sequences and place in the outbox; what follows from them is noted."""
         if not bound:
-            return 0, []
+            return 0, 0, []
         events = [self._outbox_event(each.event) for each in bound]
         rows = {row.event_id: row for row in self._store.outbox.append(events)}
         # An event without a row was committed before, with all that follows from it.
         new = [(each, row) for each, event in zip(bound, events, strict=True) if (row := rows.get(event.event_id))]
         self._store.unit_states.set_unit_states(_state_of(each, row) for each, row in new)
         self._store.retained.mark("shipment", {each.event.shipment_id for each, _ in new})
-        return len(rows), self._loading.note([each for each, _ in new])
+        last_sequence = max((row.sequence for row in rows.values()), default=0)
+        return len(rows), last_sequence, self._loading.note([each for each, _ in new])
 
     def _hold(self, unknown: Sequence[Observation]) -> None:
         limit = self._config.shipments.hold_unknown_max

@@ -12,10 +12,10 @@ from pydantic_core import ErrorDetails
 
 from rfid_gateway import toml_lines
 from rfid_gateway.config_checks import Mistake, mistakes_of_meaning, nearest
-from rfid_gateway.config_tables import Config, Document, Door, Reader, ReaderConfig, Step, Zone, antenna_of
+from rfid_gateway.config_tables import Config, Document, Door, Reader, ReaderConfig, Step, WebTable, Zone, antenna_of
 from rfid_gateway.driver import DriverType
 
-__all__ = ["Config", "ConfigError", "Door", "ReaderConfig", "Step", "Zone", "antenna_of", "parse", "placed"]
+__all__ = ["Config", "ConfigError", "Door", "ReaderConfig", "Step", "WebTable", "Zone", "antenna_of", "parse", "placed"]
 
 
 class ConfigError(Exception):
@@ -58,6 +58,7 @@ def parse(text: str, name: str, drivers: Mapping[str, DriverType]) -> Config:
             disk=document.disk,
             history=document.history,
             log=document.log,
+            web=document.web,
         )
         found = list(mistakes_of_meaning(config))
         if not found:

@@ -5,11 +5,12 @@ become integer microseconds.
 """
 
 from dataclasses import dataclass
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from rfid_gateway.driver import DriverOptions, DriverType
 from rfid_gateway.events.vocabulary import EventType
@@ -240,6 +241,23 @@ class LogTable(Table):
     )
 
 
+def _is_address(text: str) -> str:
+    try:
+        ip_address(text)
+    except ValueError:
+        raise ValueError("expected an IP address of this PC, such as 127.0.0.1, or 0.0.0.0 for all") from None
+    return text
+
+
+class WebTable(Table):
+    """`[web]`: the HTTP server; without the table there is none."""
+
+    address: Annotated[str, AfterValidator(_is_address)] = Field(
+        default="127.0.0.1", description="IP address to listen on; 0.0.0.0 or :: for all of this PC"
+    )
+    port: int = Field(default=8684, ge=1, le=65535, description="TCP port to listen on")
+
+
 class Document(Table):
     """The whole file."""
 
@@ -256,6 +274,7 @@ class Document(Table):
     disk: DiskTable = DiskTable()
     history: HistoryTable = HistoryTable()
     log: LogTable = LogTable()
+    web: WebTable | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,6 +304,7 @@ class Config:
     disk: DiskTable
     history: HistoryTable
     log: LogTable
+    web: WebTable | None
 
     @property
     def database(self) -> Path:

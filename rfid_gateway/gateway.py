@@ -15,12 +15,14 @@ from rfid_gateway.clock import Clock
 from rfid_gateway.command_desk import Answer, CommandDesk
 from rfid_gateway.command_reception import Received
 from rfid_gateway.config import Config
+from rfid_gateway.durations import Durations
 from rfid_gateway.events.location import LocationEvent
 from rfid_gateway.housekeeping import Housekeeping
 from rfid_gateway.intake import DirectoryMessage, DirectoryRefusal, Item
 from rfid_gateway.lesser_forms import LesserForms
 from rfid_gateway.mqtt.requests import Request
 from rfid_gateway.mqtt.topics import Topics
+from rfid_gateway.observation_counts import ObservationCounts
 from rfid_gateway.observe.observations import Observation
 from rfid_gateway.observe.observer import Observer
 from rfid_gateway.observe.saved import SavedState
@@ -44,6 +46,8 @@ COMMIT_MAX = 2_000
 """Observations in one commit: what waited for room comes back in pieces that fit into it."""
 COMMIT_TIGHT = 200
 """Likewise while the disk is full: half a megabyte of log."""
+COMMIT_BOUNDS_US = (1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 1_000_000, 5_000_000)
+"""Buckets for the durations of commits."""
 RETRY_US = 1_000_000
 """How often a commit is tried again while the disk or the database does not let it."""
 
@@ -64,6 +68,8 @@ class Drained:
 
     events: int = 0
     """How many are new in the outbox."""
+    last_sequence: int = 0
+    """Of the last of them."""
     located: tuple[LocationEvent, ...] = ()
     unknown: tuple[Observation, ...] = ()
     """Observations of tags that no entry knows; they wait for it."""
@@ -111,6 +117,12 @@ class Pipeline:
         """Tag reads taken so far; other threads only look."""
         self.events = 0
         """Location events committed so far; other threads only look."""
+        self.unknown = 0
+        """Observations so far of tags that no entry knew; other threads only look."""
+        self.counts = ObservationCounts((zone.id for zone in config.zones), (door.id for door in config.doors))
+        """Passages and presence changes so far; other threads only look."""
+        self.commits = Durations(COMMIT_BOUNDS_US)
+        """How long commits took; other threads only look."""
         self._lesser = LesserForms()
 
     def follow(self, config: Config, *, places: bool) -> None:
@@ -148,23 +160,26 @@ class Pipeline:
         tight = self.house.tight or self.store_trouble
         batch = self._pending.observations[: COMMIT_TIGHT if tight else COMMIT_MAX]
         whole = len(batch) == len(self._pending.observations)
+        began = self._clock.monotonic_us()
         try:
             with self._store.transaction():
                 replies = self._take_messages()
                 late = self._binding.bound_late()
                 bound, unknown = self._binding.resolve([*late, *batch])
-                events, misplaced = self._binding.append(bound)
+                events, last_sequence, misplaced = self._binding.append(bound)
                 # What is kept in mind must never be ahead of the events that follow from it.
                 if whole:
                     self._save_states()
         except StoreError as error:
             self.keep_for_later(error)
             return Drained()
+        self.commits.add(self._clock.monotonic_us() - began)
         self._settle(replies, len(batch))
         self.events += events
+        self.unknown += len(unknown)
         self._lesser.count(bound)
         located = tuple(each.event for each in bound)
-        return Drained(events, located, tuple(unknown), tuple(replies.refused), tuple(misplaced))
+        return Drained(events, last_sequence, located, tuple(unknown), tuple(replies.refused), tuple(misplaced))
 
     def save(self) -> None:
         """Commit what observation has in mind, whether or not a checkpoint is due: the gateway ends."""
@@ -207,7 +222,7 @@ class Pipeline:
 
     def _observe(self, items: Sequence[Item], now: int) -> None:
         """Tag reports and photo-eyes become observations: presence in zones, passages through doors."""
-        observations = self._pending.observations
+        observations, waiting = self._pending.observations, len(self._pending.observations)
         for item in items:
             if isinstance(item, TagReport):
                 observations += self._observer.report(item)
@@ -222,6 +237,8 @@ class Pipeline:
                 assert self._desk is not None, "whoever subscribes to commands gives the pipeline a desk"
                 self._pending.messages.append(self._desk.receive(item))
         observations += self._observer.expire(now)
+        if len(observations) > waiting:
+            self.counts.count(observations[waiting:])
         self._bound_what_waits(observations)
 
     def _bound_what_waits(self, observations: list[Observation]) -> None:

@@ -7,6 +7,7 @@ import structlog
 
 from rfid_gateway.clock import Clock
 from rfid_gateway.config import Config
+from rfid_gateway.durations import PublishingDurations
 from rfid_gateway.intake import DirectoryMessage, DirectoryRefusal, Item
 from rfid_gateway.mqtt.mailbox import Notice
 from rfid_gateway.mqtt.outbox import open_outbox
@@ -32,6 +33,7 @@ class Publishing:
         counters: Callable[[], Mapping[str, object]],
         *,
         directory_lost: bool,
+        durations: PublishingDurations,
     ) -> None:
         """Make a publisher that is not started yet.
 
@@ -41,8 +43,10 @@ class Publishing:
             put: takes what the broker sends; never blocks.
             counters: what the status topic says besides; called in the publisher's thread.
             directory_lost: the broker is asked for all entries of the directory, though it may have sent them before.
+            durations: learns what the broker acknowledges.
         """
         self._config = config
+        self._durations = durations
         self._topics = Topics(config.mqtt.prefix, config.gateway.site, config.gateway.id)
         self._clock = clock
         self._put = put
@@ -159,6 +163,7 @@ class Publishing:
             on_stray=lambda topic, reason: self._put(DirectoryRefusal(topic, reason, self._clock.utc_us())),
             on_request=self._put,
             directory_lost=self._directory_lost,
+            durations=self._durations,
         )
 
     def _new_thread(self) -> Thread:

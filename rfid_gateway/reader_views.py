@@ -133,5 +133,6 @@ class _Reading:
     def per_second(self, now: int) -> float:
         """Mean over the last whole seconds; the present one has only begun."""
         second = now // _SECOND
-        reads = sum(count for begun, count in self._seconds if second - RATE_OVER_S <= begun < second)
+        # A copy, made at once: another thread than the one that adds may ask.
+        reads = sum(count for begun, count in tuple(self._seconds) if second - RATE_OVER_S <= begun < second)
         return reads / RATE_OVER_S

@@ -2,6 +2,7 @@
 
 reader-<id>  one for each reader (supervisor)     pipeline  observation and every write
 publisher    the broker (publishing)              (main)    waits for the signal to end
+web          answers a monitoring system
 """
 
 import gc
@@ -20,19 +21,23 @@ from rfid_gateway.command_execution import Surroundings
 from rfid_gateway.command_tokens import read_clients
 from rfid_gateway.config import Config, ConfigError
 from rfid_gateway.database_care import DatabaseCare, set_aside_words
+from rfid_gateway.durations import PublishingDurations
 from rfid_gateway.gateway import Pipeline
 from rfid_gateway.intake import Intake, Item
+from rfid_gateway.lookout import Lookout
 from rfid_gateway.mqtt.topics import Topics
 from rfid_gateway.outputs import Switch
 from rfid_gateway.publishing import Publishing
 from rfid_gateway.readers import CLOSE_S, Readers
 from rfid_gateway.reloading import ReadAgain, Reload, Reloading
 from rfid_gateway.retained import Retained
+from rfid_gateway.snapshot import Snapshot
 from rfid_gateway.state_file import last_sign_of_life
 from rfid_gateway.status_report import CLOCK_WRONG, StatusReport, Summary
 from rfid_gateway.steady_clock import SteadyClock
 from rfid_gateway.store.connection import Store, open_store
 from rfid_gateway.store.database import StoreError
+from rfid_gateway.web.server import WebServer
 
 log = structlog.get_logger(__name__)
 
@@ -76,8 +81,14 @@ class Service:
         except OSError as error:
             raise StoreError(f"{config.gateway.state_dir}: {error.strerror}") from error
         self._database = DatabaseCare(config, clock)
+        self._durations = PublishingDurations()
         self._publishing = Publishing(
-            config, clock, self._intake.put, self._counters, directory_lost=self._database.directory_lost
+            config,
+            clock,
+            self._intake.put,
+            self._counters,
+            directory_lost=self._database.directory_lost,
+            durations=self._durations,
         )
         self._readers = Readers(config.readers, self._intake.put, clock)
         # Daemon: a disk that hangs in the system must not keep the program from ending.
@@ -86,7 +97,11 @@ class Service:
         self._reload_wanted = Event()
         # Owned by the pipeline's thread from here on; others only look.
         self._announcer = Announcer(config, clock, self._publishing.post, self._readers.switch)
-        self._report = StatusReport(config, clock, self._intake, self._publishing, self._announcer, self._reloading)
+        self._lookout = Lookout(config, clock)
+        self._web = WebServer(config.web, self.snapshot)
+        self._report = StatusReport(
+            config, clock, self._intake, self._publishing, self._announcer, self._reloading, self._lookout, self._web
+        )
         self._pipeline_at = 0
         self._status_at = 0
         self._tidy_at = 0
@@ -99,6 +114,7 @@ class Service:
         self._publishing.start()
         self._pipeline_thread.start()
         self._readers.start()
+        self._web.start()
 
     def alive(self) -> bool:
         """Whether the threads that nothing restarts are still there."""
@@ -114,6 +130,19 @@ class Service:
             return {"pipeline": now, "publisher": now}
         moved_at = max(self._pipeline_at, self._database.repaired_at)
         return {"pipeline": moved_at, "publisher": self._publishing.moved_at}
+
+    def snapshot(self) -> Snapshot:
+        """How the gateway is doing, for a monitoring system; from any thread."""
+        return self._lookout.snapshot(
+            alive=self.alive(),
+            stopping=self._closing.is_set(),
+            heartbeats=self.heartbeats(),
+            readers=self._announcer.readers,
+            publisher=self._publishing.state,
+            pipeline=self._report.pipeline,
+            merged_reads=self._intake.merged_reads,
+            publishing=self._durations.distribution(),
+        )
 
     def status_line(self) -> str:
         """How the gateway is doing, in a few words for `systemctl status`."""
@@ -166,6 +195,7 @@ class Service:
         self._readers.close(STOPPED)
         self._publishing.close()
         self._publishing.join(CLOSE_S)
+        self._web.close()
         summary = self.summary
         log.info("gateway.stop", **asdict(summary))
         return summary
@@ -222,6 +252,7 @@ class Service:
     def _drain(self, pipeline: Pipeline, items: Sequence[Item]) -> None:
         drained = pipeline.drain(items)
         if drained.events:
+            self._durations.committed(drained.last_sequence, self._clock.monotonic_us())
             self._publishing.wake()
         self._announcer.arrived(items)
         self._announcer.located(drained.located)

@@ -11,6 +11,7 @@ from rfid_gateway.config import Config
 from rfid_gateway.events.times import rfc3339, time_zone_offset
 from rfid_gateway.gateway import Pipeline
 from rfid_gateway.intake import Intake
+from rfid_gateway.lookout import Lookout
 from rfid_gateway.mqtt.publisher_state import PublisherState
 from rfid_gateway.publishing import Publishing
 from rfid_gateway.reloading import Reloading
@@ -19,6 +20,7 @@ from rfid_gateway.steady_clock import SteadyClock
 from rfid_gateway.store.connection import Store
 from rfid_gateway.store.database import StoreError
 from rfid_gateway.store.repair import names_aside
+from rfid_gateway.web.server import WebServer
 
 log = structlog.get_logger(__name__)
 
@@ -53,6 +55,8 @@ class StatusReport:
         publishing: Publishing,
         announcer: Announcer,
         reloading: Reloading,
+        lookout: Lookout,
+        web: WebServer,
     ) -> None:
         self._folder = Path(config.gateway.state_dir)
         self._database = config.database
@@ -61,6 +65,8 @@ class StatusReport:
         self._publishing = publishing
         self._announcer = announcer
         self._reloading = reloading
+        self._lookout = lookout
+        self._web = web
         self._started_at = clock.utc_us()
         self._backlog = 0
         self._trouble = False
@@ -123,6 +129,7 @@ class StatusReport:
             self._backlog = store.outbox.backlog()
             unbound, unbound_dropped = store.unbound.count(), store.unbound.dropped()
             events_set_aside = store.outbox.aside_count()
+            self._lookout.look(store)
         except StoreError as error:
             # The next drain meets it too and does what can be done; people must be able to see it meanwhile.
             pipeline.keep_for_later(error)
@@ -132,6 +139,7 @@ class StatusReport:
             "started": self._started_at,
             "stopped": stopped,
             "broker": _in_words(self._publishing.state),
+            "web": self._web.words,
             "database": pipeline.store_trouble or "ok",
             "events_set_aside": events_set_aside,
             "databases_set_aside": names_aside(self._database),

@@ -18,6 +18,23 @@ def reloading(monotonic_us: int) -> bytes:
     return message(RELOADING=1, MONOTONIC_USEC=monotonic_us)
 
 
+WATCHDOG_US = 60_000_000
+"""WatchdogSec= of the unit files."""
+
+
+def hanging(heartbeats: Mapping[str, int], now: int, watchdog_us: int) -> list[str]:
+    """Workers that have not moved for too long, by name; one that has yet to begin does not hang.
+
+    Args:
+        heartbeats: monotonic time (µs) at which each worker moved last; 0 if it has yet to begin.
+        now: monotonic time, µs.
+        watchdog_us: after so long the service manager kills the gateway.
+    """
+    # More than a writer waits for a busy database (30 s of systemd's 60 s here), which is no hang.
+    limit_us = watchdog_us * 3 // 4
+    return [worker for worker, at in heartbeats.items() if at and now - at > limit_us]
+
+
 class Attendance:
     """What to tell and when: READY once, STATUS when it changes, WATCHDOG while every worker moves. Pure.
 
@@ -30,8 +47,7 @@ class Attendance:
         Args:
             watchdog_us: after so long without WATCHDOG the service manager kills us; None: it does not watch.
         """
-        # More than a writer waits for a busy database (30 s of systemd's 60 s here), which is no hang.
-        self._limit_us = None if watchdog_us is None else watchdog_us * 3 // 4
+        self._watchdog_us = watchdog_us
         self._ready = False
         self._status = ""
 
@@ -42,9 +58,9 @@ class Attendance:
             heartbeats: monotonic time (µs) at which each worker moved last; 0 if it has yet to begin.
             now: monotonic time, µs.
         """
-        if self._limit_us is None or not self._ready:
+        if self._watchdog_us is None or not self._ready:
             return []
-        return [worker for worker, at in heartbeats.items() if now - at > self._limit_us]
+        return hanging(heartbeats, now, self._watchdog_us)
 
     def due(self, heartbeats: Mapping[str, int], status: str, now: int) -> bytes | None:
         """The datagram to send now, if any; to be asked about twice a second. Arguments as for `stale`."""
@@ -55,7 +71,7 @@ class Attendance:
         stale = self.stale(heartbeats, now)
         if stale:
             status = f"hangs: {', '.join(stale)}; {status}"
-        elif self._ready and self._limit_us is not None:
+        elif self._ready and self._watchdog_us is not None:
             fields["WATCHDOG"] = 1
         if status != self._status:
             self._status = fields["STATUS"] = status

@@ -71,10 +71,13 @@ def demo(seconds: float, log_level: str) -> None:
     with tempfile.TemporaryDirectory(prefix="rfid-gateway-demo-") as folder, plant_type(_print_event) as plant:
         file = Path(folder) / "gateway.toml"
         file.write_text(plant.configuration(Path(folder)), encoding="utf-8")
-        service = Service(load(file), SystemClock(), partial(load_next, file))
+        settings = load(file)
+        service = Service(settings, SystemClock(), partial(load_next, file))
         service.start()
         click.secho(f"running  {plant.parts}", bold=True)
         click.secho(f"look     rfid-gateway status --config {file}   or   {plant.subscribe_command}", bold=True)
+        if settings.web is not None:
+            click.secho(f"monitor  curl http://{settings.web.address}:{settings.web.port}/metrics", bold=True)
         _wait(stop, hangup, seconds, service)
         summary = service.stop()
         click.echo()

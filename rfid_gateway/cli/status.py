@@ -48,6 +48,8 @@ def _show(state: dict[str, Any]) -> None:
     else:
         click.secho(f"not running: last sign of life {local_time(state['at'])}", fg="red", bold=True)
     click.echo(f"broker    {state['broker']}")
+    if (web := state.get("web", "off")) != "off":
+        click.secho(f"web       {web}", fg="red" if web.startswith("does not") else None)
     for name in ("database", "disk", "clock"):
         if (words := state.get(name, "ok")) != "ok":
             click.secho(f"{name:<10}{words}", fg="red", bold=True)

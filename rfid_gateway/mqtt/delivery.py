@@ -5,6 +5,7 @@ import random
 import structlog
 
 from rfid_gateway.clock import Clock
+from rfid_gateway.durations import PublishingDurations
 from rfid_gateway.mqtt.connection import Connection
 from rfid_gateway.mqtt.outbox import Outbox
 from rfid_gateway.mqtt.publisher_state import PublisherState
@@ -29,7 +30,14 @@ STORE_RETRY_US = 1_000_000
 class Delivery:
     """The events' way; owned by the publisher's thread, outlives connections."""
 
-    def __init__(self, outbox: Outbox, window: int, clock: Clock, payload_format: Format = "location-event") -> None:
+    def __init__(
+        self,
+        outbox: Outbox,
+        window: int,
+        clock: Clock,
+        payload_format: Format = "location-event",
+        durations: PublishingDurations | None = None,
+    ) -> None:
         """Begin with what waits.
 
         Raises:
@@ -37,6 +45,7 @@ class Delivery:
         """
         self._outbox = outbox
         self._format = payload_format
+        self._durations = durations
         self._size = window
         self._clock = clock
         # A process before us may have sent a full window, and had so many acknowledgements in hand.
@@ -100,6 +109,8 @@ class Delivery:
         if not self._window.uncommitted:
             self._oldest_acknowledged_at = now
         self._window.acknowledge(sequence)
+        if self._durations is not None:
+            self._durations.acknowledged(sequence, now)
         self._progress_at = now
         self._refusals = 0
         return True

@@ -18,6 +18,7 @@ from threading import Event
 import structlog
 
 from rfid_gateway.clock import Clock
+from rfid_gateway.durations import PublishingDurations
 from rfid_gateway.mqtt.brokers import Brokers
 from rfid_gateway.mqtt.connection import Connection
 from rfid_gateway.mqtt.delivery import Delivery
@@ -80,6 +81,7 @@ class Publisher:
         on_stray: OnStray | None = None,
         on_request: OnRequest | None = None,
         directory_lost: bool = False,
+        durations: PublishingDurations | None = None,
     ) -> None:
         """Make a publisher that has opened nothing but its wake-up.
 
@@ -93,12 +95,14 @@ class Publisher:
             on_stray: takes topics of the directory that name no shipment; None logs them.
             on_request: takes commands and batches of the directory; None subscribes to none.
             directory_lost: the broker is asked for all entries of the directory, though it may have sent them before.
+            durations: learns what the broker acknowledges.
         """
         self._settings = settings
         self._topics = topics
         self._open_outbox = open_outbox
         self._clock = clock
         self._counters = counters
+        self._durations = durations
         self._wakeup = Wakeup()
         self._mailbox = Mailbox(self._wakeup)
         self._subscriptions = Subscriptions(
@@ -177,7 +181,7 @@ class Publisher:
             StoreError: the database is damaged, or cannot be opened.
         """
         with self._open_outbox() as outbox, selectors.DefaultSelector() as selector:
-            delivery = Delivery(outbox, self._settings.window, self._clock, self._settings.format)
+            delivery = Delivery(outbox, self._settings.window, self._clock, self._settings.format, self._durations)
             delivery.go_on_from(self._state)
             outbound = Outbound(delivery, self._notices, opening=self._topics.status)
             selector.register(self._wakeup.reader, selectors.EVENT_READ)

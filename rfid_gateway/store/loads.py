@@ -55,6 +55,12 @@ class Loads:
         )
         return tuple(str(row[0]) for row in rows)
 
+    def count_open(self) -> int:
+        """How many loads are not closed."""
+        row = self._database.row("SELECT count(*) FROM loads INDEXED BY loads_by_departure WHERE closed_at IS NULL")
+        assert row is not None
+        return int(str(row[0]))
+
     def at_door(self, door: str, since: int) -> list[Load]:
         """Return the loads that may stand at a door at that time (UTC, microseconds) or later."""
         waiting = self._database.rows(

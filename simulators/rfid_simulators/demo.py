@@ -5,6 +5,7 @@ Goods are packed on a table (a serial reader), stored (an LLRP reader over the s
 seventh only when they are there already, and every ninth for another door, because both happen.
 """
 
+import socket
 import tempfile
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -92,6 +93,9 @@ biz_location = "urn:epc:id:sgln:4012345.00010.0"
 biz_step = "departing"
 disposition = "in_transit"
 
+[web]
+port = {web_port}
+
 [commands]
 allow = ["status", "restart_reader", "find_tag", "bind_tag", "unbind_tag", "close_load", "replay", "reload"]
 """
@@ -153,6 +157,7 @@ class Warehouse:
             dock_port=dock,
             storage_port=storage,
             packing_port=self._serial.url,
+            web_port=_free_port(),
         )
 
     @property
@@ -200,3 +205,9 @@ class Warehouse:
             "planned_door": "dock-1" if number % WRONG_DOOR_EVERY else "dock-2",
         }
         self._backend.announce(entry, units[0].shipment_id)
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+    return port

@@ -60,6 +60,7 @@ SETUP = (
 )
 """What `rfid-gateway setup` is told besides the password; later the file of `GATEWAY` stands for the same site."""
 NEEDED = {"write state", "connect"}
+_METRICS = "from urllib.request import urlopen; print(urlopen('http://127.0.0.1:8684/metrics').read().decode())"
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,6 +198,9 @@ class _Life:
         yield "STATUS when a reader is away", good, self._text()
         self._start("reader-serial-again", "rfid-simulator", "serial", "--protocol", "chafon", "--port", "4001")
         shown = self._box.finish("rfid-gateway", "status")
+        page = self._box.finish("python3", "-c", _METRICS).stdout
+        served = "rfid_gateway_healthy 1.0" in page and "\nprocess_resident_memory_bytes " in page
+        yield "metrics of gateway and process through the sandbox", served, page[-300:]
         yield "rfid-gateway status", shown.returncode == 0 and "running since" in shown.stdout, shown.stdout
 
     def reload(self) -> Iterator[_Found]:
@@ -435,7 +439,7 @@ class _Life:
 
     def _write_config(self, password: str) -> None:
         text = GATEWAY.format(gateway="gate-1", state=STATE, password=password, llrp=5084, serial=4001)
-        self._box.write(CONFIG, text)
+        self._box.write(CONFIG, f"{text}[web]\n")
 
     def _active(self) -> bool:
         return self._box.show(UNIT, "ActiveState") == "active"

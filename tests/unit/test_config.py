@@ -7,7 +7,7 @@ import pytest
 from rfid_drivers.llrp.reader import LlrpReader
 from rfid_gateway.cli.configuration import InstalledDrivers
 from rfid_gateway.config import Config, ConfigError, antenna_of, parse
-from rfid_gateway.config_tables import Output
+from rfid_gateway.config_tables import Output, WebTable
 from rfid_gateway.driver import DriverType
 from rfid_gateway.outputs import Occasion, OutputRule
 
@@ -104,6 +104,8 @@ def test_the_reference_shows_every_default_as_it_is() -> None:
     assert full.mqtt == plain.mqtt
     assert full.shipments == plain.shipments
     assert full.alerts == plain.alerts
+    assert full.web == plain.web
+    assert plain.web == WebTable()
 
 
 def test_the_outputs_of_the_reference_are_a_good_configuration() -> None:
@@ -174,6 +176,27 @@ def test_an_output_of_a_reader_that_has_none_is_refused() -> None:
     assert mistake == (
         "gateway.toml:28: outputs[0].reader: reader 'dock-1' has no outputs: driver 'line' cannot switch any"
     )
+
+
+def test_nothing_is_served_without_the_table_and_with_it_on_this_pc_alone() -> None:
+    assert checked(GOOD).web is None
+    assert checked(f"{GOOD}[web]\n").web == WebTable(address="127.0.0.1", port=8684)
+    assert checked(f'{GOOD}[web]\naddress = "::"\nport = 80').web == WebTable(address="::", port=80)
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ('address = "localhost"', "address: expected an IP address of this PC, such as 127.0.0.1, or 0.0.0.0 for all"),
+        ("address = 7", "address: expected a valid string, found 7"),
+        ("port = 0", "port: expected greater than or equal to 1, found 0"),
+        ("port = 65536", "port: expected less than or equal to 65535, found 65536"),
+        ("prot = 80", "prot: unknown key, did you mean 'port'?"),
+    ],
+)
+def test_a_mistake_in_the_web_table_names_its_line(line: str, expected: str) -> None:
+    (found,) = mistakes(f"{GOOD}[web]\n{line}\n")
+    assert found.startswith(f"gateway.toml:{GOOD.count(chr(10)) + 2}: web.{expected}")
 
 
 def test_photo_eyes_are_read_with_their_level() -> None:

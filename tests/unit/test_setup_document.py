@@ -70,7 +70,9 @@ def test_what_was_not_answered_is_not_in_it(missing: str) -> None:
 
 def test_comments_and_defaults_are_those_of_the_reference() -> None:
     lines = written(WHOLE).splitlines()
-    assert 'site = "bremen"                     # a topic level: letters, digits, - _ .; a change needs a restart' in lines
+    assert (
+        'site = "bremen"                     # a topic level: letters, digits, - _ .; a change needs a restart' in lines
+    )
     assert "# window = 20                       # events that may wait for their PUBACK" in lines
     assert (
         "[mqtt.tls]                          # with this line alone: TLS with the authorities that the system trusts"
