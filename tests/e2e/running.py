@@ -80,7 +80,7 @@ class RunningGateway:
         except AssertionError:
             return False
         return "connected to" in state["broker"] and all(
-            state["readers"][name]["state"] == "online" for name in readers
+            name in state["readers"] and state["readers"][name]["state"] == "online" for name in readers
         )
 
 
