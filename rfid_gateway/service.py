@@ -34,6 +34,7 @@ from rfid_gateway.store.ballast import Ballast
 from rfid_gateway.store.connection import Store, open_store
 from rfid_gateway.store.database import StoreError
 from rfid_gateway.store.repair import Repaired, names_aside, open_repaired, set_aside
+from rfid_gateway.store.restored import settle, told
 from rfid_gateway.supervisor import ReaderSupervisor
 
 log = structlog.get_logger(__name__)
@@ -91,7 +92,7 @@ class Service:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise StoreError(f"{config.gateway.state_dir}: {error.strerror}") from error
-        self._repaired, self._directory_lost = _open_once(config, clock)
+        self._repaired, self._restored, self._directory_lost = _open_once(config, clock)
         self._publisher = self._new_publisher()
         self._supervisors = {reader.id: ReaderSupervisor(reader, self._intake.put, clock) for reader in config.readers}
         # Daemons: a disk or broker that hangs in the system must not keep the program from ending.
@@ -177,6 +178,8 @@ class Service:
             retained = Retained(store, self._topics, self._clock, self._post)
             if self._repaired is not None:
                 self._announcer.set_aside(_set_aside_words(self._repaired))
+            if self._restored is not None:
+                self._announcer.restored(_restored_words(self._restored, store))
             while not self._closing.is_set():
                 began = self._pipeline_at = self._clock.monotonic_us()
                 self._steer_clock(pipeline)
@@ -255,6 +258,9 @@ class Service:
         if pipeline.store_trouble:
             return
         pipeline.house.prune()
+        if self._restored is not None and self._publisher.state.connected:
+            told(store.database)
+            self._restored = None
         if now >= self._tidy_at:
             self._tidy_at = now + TIDY_INTERVAL_US
             pipeline.tidy()
@@ -398,11 +404,12 @@ class Service:
         }
 
 
-def _open_once(config: Config, clock: Clock) -> tuple[Repaired | None, bool]:
+def _open_once(config: Config, clock: Clock) -> tuple[Repaired | None, int | None, bool]:
     """Open the database and close it, so that what is wrong is said or put right before anything starts.
 
     Returns:
-        What was set aside, if anything; whether entries of the directory may be missing that a broker has sent before.
+        What was set aside, if anything; when the backup was made that was put back, if one was; whether entries of
+        the directory may be missing that a broker has sent before.
     """
     try:
         store, repaired = open_repaired(config.database, clock.utc_us())
@@ -412,15 +419,24 @@ def _open_once(config: Config, clock: Clock) -> tuple[Repaired | None, bool]:
             raise
         log.error("store.ballast_released", reason="the database cannot be opened")
         store, repaired = open_repaired(config.database, clock.utc_us())
-    directory_lost = repaired is not None or not store.directory.list(1)
+    restored = settle(store.database)
+    directory_lost = repaired is not None or restored is not None or not store.directory.list(1)
     store.close()
-    return repaired, directory_lost
+    return repaired, restored, directory_lost
 
 
 def _set_aside_words(repaired: Repaired) -> str:
     return (
         f"the database was damaged ({repaired.reason}) and is set aside as {repaired.aside}; a new one took over "
         f"{repaired.rows} rows, and `sequence` goes on with a gap"
+    )
+
+
+def _restored_words(made_at: int, store: Store) -> str:
+    return (
+        f"the state is that of a backup made at {rfc3339(made_at, '+00:00')}: `sequence` goes on from "
+        f"{store.outbox.next_sequence()} with a gap, and retained statuses of before stay as they are "
+        "(docs/backup.md)"
     )
 
 

@@ -2,6 +2,8 @@
 
 import faulthandler
 import signal
+from collections.abc import Generator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from threading import Event
 
@@ -14,6 +16,7 @@ from rfid_gateway.cli.packaged import is_example
 from rfid_gateway.clock import SystemClock
 from rfid_gateway.config import ConfigError
 from rfid_gateway.service import Service
+from rfid_gateway.state_guard import InUseError, held, state_lock
 from rfid_gateway.store.database import StoreError
 from rfid_gateway.systemd import Attendance, ServiceManager, message
 
@@ -39,19 +42,41 @@ def run(config_file: Path, log_level: str) -> None:
         _not_configured(config_file, manager, stop)
         return
     config = load(config_file)
-    try:
-        service = Service(config, SystemClock())
-    except StoreError as error:
-        raise click.ClickException(str(error)) from error
-    service.start()
-    _attend(service, manager, stop)
-    died = not stop.is_set()
-    manager.tell(message(STOPPING=1, STATUS="stopping: what was read is committed and sent"))
-    summary = service.stop()
+    with _alone(Path(config.gateway.state_dir)):
+        try:
+            service = Service(config, SystemClock())
+        except StoreError as error:
+            raise click.ClickException(str(error)) from error
+        service.start()
+        _attend(service, manager, stop)
+        died = not stop.is_set()
+        manager.tell(message(STOPPING=1, STATUS="stopping: what was read is committed and sent"))
+        summary = service.stop()
     manager.tell(message(STATUS=summary.sentence()))
     click.echo(summary.sentence())
     if died:
         raise click.ClickException("a part of the gateway ended by itself; the log says why")
+
+
+@contextmanager
+def _alone(folder: Path) -> Generator[None]:
+    """Have the state folder to ourselves; make it where it is not there.
+
+    Raises:
+        ConfigError: its state belongs elsewhere; starting again does not help.
+        click.ClickException: somebody else works on it, or it cannot be made.
+    """
+    with ExitStack() as stack:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            stack.enter_context(state_lock(folder))
+        except InUseError as error:
+            raise click.ClickException(str(error)) from error
+        except OSError as error:
+            raise click.ClickException(f"{folder}: {error.strerror}") from error
+        if words := held(folder):
+            raise ConfigError([f"{folder}: {words}"])
+        yield
 
 
 def _attend(service: Service, manager: ServiceManager, stop: Event) -> None:

@@ -10,9 +10,7 @@ from rfid_gateway.cli.configuration import config_option, load
 from rfid_gateway.cli.output import json_line, json_option, local_time, print_table
 from rfid_gateway.clock import SystemClock
 from rfid_gateway.state_file import read_state
-
-_FRESH_US = 10_000_000
-"""The gateway writes its status every second; older than this, it is not running or hangs."""
+from rfid_gateway.state_guard import FRESH_US
 
 
 @click.command()
@@ -25,7 +23,7 @@ def status(config_file: Path, as_json: bool) -> None:  # noqa: FBT001 - click pa
         state: dict[str, Any] = read_state(Path(config.gateway.state_dir))
     except FileNotFoundError as error:
         raise click.ClickException(f"the gateway has not run here yet: there is no {error.filename}") from None
-    running = not state["stopped"] and SystemClock().utc_us() - state["at"] < _FRESH_US
+    running = not state["stopped"] and SystemClock().utc_us() - state["at"] < FRESH_US
     state["running"] = running
     if as_json:
         json_line(state)
