@@ -39,7 +39,7 @@ def next_sequence_after(backup: int, database: Path, at: int) -> int:
 def sequence_at(database: Path) -> int:
     """The next sequence of the state at this place; 0 where there is none or the database cannot say."""
     # Without a log nothing is to be read but the file, and SQLite need not leave an empty log behind.
-    how = "mode=ro" if database.with_name(f"{database.name}-wal").exists() else "immutable=1"
+    how = "mode=ro" if database.with_name(f"{database.name}-wal").exists() else "mode=ro&immutable=1"
     try:
         with contextlib.closing(sqlite3.connect(f"{database.absolute().as_uri()}?{how}", uri=True)) as connection:
             row = connection.execute("SELECT value FROM meta WHERE name = 'next_sequence'").fetchone()
