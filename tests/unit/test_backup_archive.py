@@ -83,7 +83,7 @@ def test_one_that_is_cut_off_anywhere_is_refused(archive: Path, folder: Path) ->
         archive.write_bytes(whole[:cut])
         for path in folder.iterdir():
             path.unlink()
-        with pytest.raises(ArchiveError, match="backup.tar.gz: "):
+        with pytest.raises(ArchiveError, match=r"backup\.tar\.gz: "):
             unpack(archive, folder, ignore)
         with pytest.raises(ArchiveError):
             verify(archive, ignore)
@@ -144,7 +144,7 @@ def test_what_does_not_belong_into_it_is_refused(
 ) -> None:
     path = tmp_path / "foreign.tar.gz"
     build(path, *members)
-    with pytest.raises(ArchiveError, match="foreign.tar.gz: "):
+    with pytest.raises(ArchiveError, match=r"foreign\.tar\.gz: "):
         unpack(path, folder, ignore)
     # Nothing but names of the manifest, and nothing outside.
     assert {each.name for each in folder.iterdir()} <= {name.replace("/", "-") for name in CONTENT}

@@ -288,9 +288,10 @@ def test_one_that_is_cut_off_lets_no_gateway_start_and_is_done_again(
             raise OSError(5, "Input/output error")
         return rename(self, target)
 
-    with monkeypatch.context() as cut, pytest.raises(OSError, match="Input/output"):
-        cut.setattr(Path, "rename", break_off)
+    monkeypatch.setattr(Path, "rename", break_off)
+    with pytest.raises(OSError, match="Input/output"):
         old.restore(file)
+    monkeypatch.undo()
     assert "call rfid-gateway restore again" in str(held(old.state))
     done = old.restore(file)
     assert held(old.state) is None
@@ -341,9 +342,9 @@ def test_no_room_is_said_before_anything_is_touched(old: Place, disk: SmallDisk)
 
 
 def test_a_folder_belongs_to_one_at_a_time(tmp_path: Path) -> None:
-    with state_lock(tmp_path):
-        with pytest.raises(InUseError, match="a gateway runs on this state folder"), state_lock(tmp_path):
-            pass
+    refused = pytest.raises(InUseError, match="a gateway runs on this state folder")
+    with state_lock(tmp_path), refused, state_lock(tmp_path):
+        pass
     with state_lock(tmp_path):
         pass
 
