@@ -285,6 +285,10 @@ class Alerts:
         """The database was damaged and was replaced."""
         return self._repeats.add(Alert("database_set_aside", Severity.ERROR, detail, at), now)
 
+    def restored(self, detail: str, now: int, at: int) -> list[Alert]:
+        """The state is that of an older backup."""
+        return self._repeats.add(Alert("database_restored", Severity.WARNING, detail, at), now)
+
     def clock(self, detail: str, now: int, at: int) -> list[Alert]:
         """The PC's clock was set, or is wrong."""
         return self._repeats.add(Alert("clock", Severity.WARNING, detail, at), now)

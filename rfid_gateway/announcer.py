@@ -157,6 +157,10 @@ class Announcer:
         """Take that the database was damaged and replaced."""
         self._say(self._alerts.set_aside(detail, self._clock.monotonic_us(), self._clock.utc_us()))
 
+    def restored(self, detail: str) -> None:
+        """Take that the state is that of an older backup."""
+        self._say(self._alerts.restored(detail, self._clock.monotonic_us(), self._clock.utc_us()))
+
     def clock_changed(self, detail: str) -> None:
         """Take that the PC's clock was set, or is wrong."""
         self._say(self._alerts.clock(detail, self._clock.monotonic_us(), self._clock.utc_us()))

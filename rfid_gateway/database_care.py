@@ -5,12 +5,15 @@ import structlog
 from rfid_gateway.announcer import Announcer
 from rfid_gateway.clock import Clock
 from rfid_gateway.config import Config
+from rfid_gateway.events.times import rfc3339
 from rfid_gateway.gateway import Pipeline
+from rfid_gateway.mqtt.publisher_state import PublisherState
 from rfid_gateway.publishing import Publishing
 from rfid_gateway.store.ballast import Ballast
 from rfid_gateway.store.connection import Store
 from rfid_gateway.store.database import StoreError
 from rfid_gateway.store.repair import Repaired, open_repaired, set_aside
+from rfid_gateway.store.restored import settle, told
 
 log = structlog.get_logger(__name__)
 
@@ -29,13 +32,32 @@ class DatabaseCare:
         """
         self._path = config.database
         self._clock = clock
-        self.repaired, self.directory_lost = _open_once(config, clock)
+        self.repaired, self._restored, self.directory_lost = _open_once(config, clock)
         """What was set aside at the start, if anything; whether entries of the directory may be missing that a broker
         has sent before."""
         self.repairing = False
         self.repaired_at = 0
         """Monotonic time at which the last repair ended, or failed."""
         self._repair_at = 0
+
+    def announce_restored(self, announcer: Announcer, store: Store) -> None:
+        """Say it where a backup was put back."""
+        if self._restored is not None:
+            announcer.restored(
+                f"the state is that of a backup made at {rfc3339(self._restored, '+00:00')}: `sequence` goes on from "
+                f"{store.outbox.next_sequence()} with a gap, and retained statuses of before stay as they are "
+                "(docs/backup.md)"
+            )
+
+    def restored_was_told(self, store: Store, publisher: PublisherState) -> None:
+        """Say it no more once a broker could hear it.
+
+        Raises:
+            StoreError: that cannot be written now; to be tried again.
+        """
+        if self._restored is not None and publisher.connected:
+            told(store.database)
+            self._restored = None
 
     def mind(self, pipeline: Pipeline, store: Store, publishing: Publishing, announcer: Announcer) -> None:
         """Where pipeline or publisher met damage: set the database aside and go on with a new one.
@@ -76,7 +98,7 @@ def set_aside_words(repaired: Repaired) -> str:
     )
 
 
-def _open_once(config: Config, clock: Clock) -> tuple[Repaired | None, bool]:
+def _open_once(config: Config, clock: Clock) -> tuple[Repaired | None, int | None, bool]:
     try:
         store, repaired = open_repaired(config.database, clock.utc_us())
     except StoreError:
@@ -85,6 +107,7 @@ def _open_once(config: Config, clock: Clock) -> tuple[Repaired | None, bool]:
             raise
         log.error("store.ballast_released", reason="the database cannot be opened")
         store, repaired = open_repaired(config.database, clock.utc_us())
-    directory_lost = repaired is not None or not store.directory.list(1)
+    restored = settle(store.database)
+    directory_lost = repaired is not None or restored is not None or not store.directory.list(1)
     store.close()
-    return repaired, directory_lost
+    return repaired, restored, directory_lost

@@ -217,6 +217,7 @@ class Service:
             retained, generation, settling = self._new_retained(store), 0, False
             if self._database.repaired is not None:
                 self._announcer.set_aside(set_aside_words(self._database.repaired))
+            self._database.announce_restored(self._announcer, store)
             while not self._closing.is_set():
                 began = self._pipeline_at = self._clock.monotonic_us()
                 self._steer_clock(pipeline)
@@ -306,6 +307,7 @@ class Service:
         if pipeline.store_trouble:
             return
         pipeline.house.prune()
+        self._database.restored_was_told(store, self._publishing.state)
         if now >= self._tidy_at:
             self._tidy_at = now + TIDY_INTERVAL_US
             pipeline.tidy()

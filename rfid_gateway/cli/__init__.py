@@ -23,6 +23,8 @@ _COMMANDS = {
     "events": "rfid_gateway.cli.events:events",
     "trace": "rfid_gateway.cli.events:trace",
     "outbox": "rfid_gateway.cli.outbox:outbox",
+    "backup": "rfid_gateway.cli.backup:backup",
+    "restore": "rfid_gateway.cli.restore:restore",
     "service": "rfid_gateway.cli.service:service",
     "version": "rfid_gateway.cli.version:version",
 }

@@ -106,11 +106,12 @@ def republish(config_file: Path) -> None:
     """Publish the status of all shipments and loads again, after the broker has lost what it retained.
 
     The running gateway does it, some 200 topics a second. It does so by itself when a broker has lost its session.
+    After `rfid-gateway restore` it waits for this command, because the broker may have something newer.
     """
     with _store(config_file) as store:
         count = store.retained.count()
         try:
-            store.retained.say_all_again()
+            store.retained.release_and_say_all_again()
         except StoreError as error:
             raise click.ClickException(str(error)) from error
     click.echo(f"{count} topics will be published again")

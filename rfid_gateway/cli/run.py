@@ -2,6 +2,8 @@
 
 import faulthandler
 import signal
+from collections.abc import Generator
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 from threading import Event
@@ -16,6 +18,7 @@ from rfid_gateway.cli.packaged import is_example
 from rfid_gateway.clock import SystemClock
 from rfid_gateway.config import ConfigError
 from rfid_gateway.service import Service
+from rfid_gateway.state_guard import InUseError, held, state_lock
 from rfid_gateway.store.database import StoreError
 from rfid_gateway.systemd import Attendance, ServiceManager, message, reloading
 
@@ -45,20 +48,42 @@ def run(config_file: Path, log_level: str | None) -> None:
         return
     config = load(config_file)
     logs.configure(log_level or config.log.level)
-    try:
-        service = Service(config, SystemClock(), partial(load_next, config_file))
-    except StoreError as error:
-        raise click.ClickException(str(error)) from error
-    service.start()
-    reloads = _Reloads(service, manager, hangup, log_level)
-    _attend(service, manager, stop, reloads)
-    died = not stop.is_set()
-    manager.tell(message(STOPPING=1, STATUS="stopping: what was read is committed and sent"))
-    summary = service.stop()
+    with _alone(Path(config.gateway.state_dir)):
+        try:
+            service = Service(config, SystemClock(), partial(load_next, config_file))
+        except StoreError as error:
+            raise click.ClickException(str(error)) from error
+        service.start()
+        reloads = _Reloads(service, manager, hangup, log_level)
+        _attend(service, manager, stop, reloads)
+        died = not stop.is_set()
+        manager.tell(message(STOPPING=1, STATUS="stopping: what was read is committed and sent"))
+        summary = service.stop()
     manager.tell(message(STATUS=summary.sentence()))
     click.echo(summary.sentence())
     if died:
         raise click.ClickException("a part of the gateway ended by itself; the log says why")
+
+
+@contextmanager
+def _alone(folder: Path) -> Generator[None]:
+    """Have the state folder to ourselves; make it where it is not there.
+
+    Raises:
+        ConfigError: its state belongs elsewhere; starting again does not help.
+        click.ClickException: somebody else works on it, or it cannot be made.
+    """
+    with ExitStack() as stack:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            stack.enter_context(state_lock(folder))
+        except InUseError as error:
+            raise click.ClickException(str(error)) from error
+        except OSError as error:
+            raise click.ClickException(f"{folder}: {error.strerror}") from error
+        if words := held(folder):
+            raise ConfigError([f"{folder}: {words}"])
+        yield
 
 
 class _Reloads:

@@ -11,9 +11,7 @@ from rfid_gateway.cli.output import json_line, json_option, local_time, print_ta
 from rfid_gateway.clock import SystemClock
 from rfid_gateway.config import ConfigError
 from rfid_gateway.state_file import read_state
-
-_FRESH_US = 10_000_000
-"""The gateway writes its status every second; older than this, it is not running or hangs."""
+from rfid_gateway.state_guard import FRESH_US
 
 
 @click.command()
@@ -28,7 +26,7 @@ def status(config_file: Path, as_json: bool) -> None:  # noqa: FBT001 - click pa
         if mistakes:
             raise ConfigError(mistakes) from None
         raise click.ClickException(f"the gateway has not run here yet: there is no {error.filename}") from None
-    running = not state["stopped"] and SystemClock().utc_us() - state["at"] < _FRESH_US
+    running = not state["stopped"] and SystemClock().utc_us() - state["at"] < FRESH_US
     state["running"] = running
     if as_json:
         json_line(state)

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from functools import lru_cache
 
 from rfid_gateway.shipments.directory import Shipment, Unit
@@ -144,6 +145,10 @@ class Directory:
         return row[0]
 
     def _write(self, shipment: Shipment) -> None:
+        """Write an entry; one that is there already as it is changes nothing, and nothing is said of it again."""
+        known = self.show(shipment.shipment_id)
+        if known is not None and known == replace(shipment, units=tuple(sorted(shipment.units, key=_key))):
+            return
         self._database.change(
             """INSERT INTO shipments (shipment_id, orders, customer_reference, despatch_advice, carrier, destination,
                                       planned_door, planned_departure, load, load_id)
@@ -240,6 +245,10 @@ class Directory:
 def _shipment(row: tuple[Value, ...], units: tuple[Unit, ...]) -> Shipment:
     shipment_id, orders, *rest = row
     return Shipment(str(shipment_id), units, tuple(json.loads(str(orders))), *map(_text, rest))
+
+
+def _key(unit: Unit) -> str:
+    return unit.key
 
 
 def _text(value: Value) -> str | None:

@@ -2,7 +2,8 @@
 
 A row stands for one topic and holds no payload: that is made from the tables when it is sent. `version` grows with
 each change; only the PUBACK of the latest version settles a row. `say_all_again` raises the generation, so that every
-row is unsaid again at once and durably, whatever their number.
+row is unsaid again at once and durably, whatever their number. A row can be held: the broker may know better than we
+do after an old backup was restored, so nothing is said of it before there is something new, or a person wants it.
 """
 
 from collections.abc import Iterable
@@ -13,6 +14,8 @@ from rfid_gateway.store.database import Database
 
 RetainedKind = Literal["shipment", "load"]
 
+HELD = 1 << 62
+"""`said_in` of a row that is held: no generation ever counts up to it."""
 _MARK = """INSERT INTO retained (kind, name, version, said_in) VALUES (?, ?, 1, 0)
            ON CONFLICT (kind, name) DO UPDATE SET version = version + 1, said_in = 0"""
 
@@ -73,8 +76,18 @@ class Retained:
             self._database.change_many("DELETE FROM retained WHERE kind = ? AND name = ? AND version = ?", gone)
 
     def say_all_again(self) -> None:
-        """Make every row unsaid: the broker may have lost what it kept."""
+        """Make every row unsaid that is not held: the broker may have lost what it kept."""
         meta.add(self._database, "retained_generation", 1)
+
+    def hold_all(self) -> None:
+        """Say nothing of what there is before it changes: the broker may have something newer."""
+        self._database.change("UPDATE retained SET said_in = ?", (HELD,))
+
+    def release_and_say_all_again(self) -> None:
+        """Make every row unsaid, those too that are held: a person wants the broker to have what we know."""
+        with self._database.transaction():
+            self._database.change("UPDATE retained SET said_in = 1 WHERE said_in = ?", (HELD,))
+            self.say_all_again()
 
     def count(self) -> int:
         """How many topics there are."""

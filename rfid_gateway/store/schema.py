@@ -1,6 +1,6 @@
 """The tables, as named migrations that are applied in order and recorded in the database (sqlite-utils)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import sqlite_utils
 
@@ -208,14 +208,25 @@ def require_current(database: Database) -> None:
         )
 
 
+def changes_of(database: Database) -> tuple[str, ...]:
+    """Names of the schema changes that the tables have had, in order; NewerSchemaError where one is not known here."""
+    pending = _pending(database)
+    return tuple(name for name in STEPS if name not in pending)
+
+
+def refuse_newer(changes: Iterable[str], name: str) -> None:
+    """Raise NewerSchemaError for schema changes of a later version; `name` says whose they are."""
+    if newer := sorted(set(changes) - STEPS.keys()):
+        raise NewerSchemaError(
+            f"{name}: was written by a newer rfid-gateway (schema change {newer[0]!r}); "
+            "install that version or a later one"
+        )
+
+
 def _pending(database: Database) -> list[str]:
     with database.errors_in_words():
         applied = {migration.name for migration in _migrations().applied(_view(database))}
-    if newer := sorted(applied - STEPS.keys()):
-        raise NewerSchemaError(
-            f"{database.path}: was written by a newer rfid-gateway (schema change {newer[0]!r}); "
-            "install that version or a later one"
-        )
+    refuse_newer(applied, str(database.path))
     return [name for name in STEPS if name not in applied]
 
 
