@@ -22,6 +22,7 @@ from rfid_simulators.cli import main as simulator
 Schema = Mapping[str, Any]
 
 _FILES = (
+    ("/etc/rfid-gateway/mqtt-password", "the broker's password, where setup was given one"),
     ("/etc/rfid-gateway/gateway.toml", "configuration; see gateway.toml(5)"),
     ("/etc/rfid-gateway/NAME.toml", "configuration of a further gateway on this PC, rfid-gateway@NAME.service"),
     ("/var/lib/rfid-gateway", "events, shipment directory and presence; kept when the package is removed"),

@@ -102,7 +102,7 @@ def _explain(detail: ErrorDetails, model: type[BaseModel], prefix: toml_lines.Pa
     """Turn one of pydantic's findings into a path and a sentence of ours."""
     path: toml_lines.Path = (*prefix, *detail["loc"])
     key = str(detail["loc"][-1]) if detail["loc"] else ""
-    fields = _fields_at(model, detail["loc"][:-1])
+    fields = fields_at(model, detail["loc"][:-1])
     if detail["type"] == "extra_forbidden":
         return path, f"unknown key{nearest(key, fields)}"
     if detail["type"] == "missing":
@@ -114,7 +114,7 @@ def _explain(detail: ErrorDetails, model: type[BaseModel], prefix: toml_lines.Pa
     return path, message
 
 
-def _fields_at(model: type[BaseModel], loc: tuple[int | str, ...]) -> dict[str, str]:
+def fields_at(model: type[BaseModel], loc: tuple[int | str, ...]) -> dict[str, str]:
     """Names (as the file writes them) and descriptions of the fields of the table at a place in the document."""
     for part in loc:
         if isinstance(part, int):

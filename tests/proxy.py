@@ -10,9 +10,9 @@ from typing import Self
 class Proxy:
     """Passes TCP on to 127.0.0.1. Each connection's two threads own one direction each."""
 
-    def __init__(self, target: int) -> None:
+    def __init__(self, target: int, address: tuple[str, int] = ("127.0.0.1", 0)) -> None:
         self._target = target
-        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._listener = socket.create_server(address)
         self.port = int(self._listener.getsockname()[1])
         self._open = threading.Event()
         self._open.set()
@@ -37,7 +37,7 @@ class Proxy:
     ) -> None:
         self._closed = True
         # Closing alone does not wake a thread that waits in accept.
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), timeout=1):
+        with contextlib.suppress(OSError), socket.create_connection(self._listener.getsockname(), timeout=1):
             pass
         self._listener.close()
         for each in tuple(self._sockets):

@@ -117,7 +117,10 @@ class Mosquitto:
 class Subscriber:
     """A client that records what arrives, in order, through a session that outlives the broker's restarts."""
 
-    def __init__(self, host: str, port: int, topic_filter: str = "#") -> None:
+    def __init__(
+        self, host: str, port: int, topic_filter: str = "#", prepare: Callable[[Client], None] = lambda _client: None
+    ) -> None:
+        """Connect and subscribe; `prepare` gives the client a password or TLS before."""
         self.received: list[tuple[str, bytes]] = []
         """Owned by paho's thread; a list's append is atomic, and tests only read it."""
         self._filter = topic_filter
@@ -133,6 +136,7 @@ class Subscriber:
         self._client.on_connect = self._on_connect
         self._client.on_subscribe = self._on_subscribe
         self._client.on_message = self._on_message
+        prepare(self._client)
         self._client.connect(host, port)
         self._client.loop_start()
         eventually(lambda: self.subscriptions > 0, "the subscriber is subscribed")
@@ -161,9 +165,11 @@ class Subscriber:
 
 
 @contextlib.contextmanager
-def subscriber(broker: Mosquitto, topic_filter: str = "#") -> Iterator[Subscriber]:
+def subscriber(
+    broker: Mosquitto, topic_filter: str = "#", prepare: Callable[[Client], None] = lambda _client: None
+) -> Iterator[Subscriber]:
     """A subscriber for a block."""
-    listener = Subscriber(broker.host, broker.port, topic_filter)
+    listener = Subscriber(broker.host, broker.port, topic_filter, prepare)
     try:
         yield listener
     finally:

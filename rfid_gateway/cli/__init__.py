@@ -8,6 +8,7 @@ import click
 from rfid_gateway.config import ConfigError
 
 _COMMANDS = {
+    "setup": "rfid_gateway.cli.setup:setup",
     "run": "rfid_gateway.cli.run:run",
     "demo": "rfid_gateway.cli.demo:demo",
     "check": "rfid_gateway.cli.check:check",

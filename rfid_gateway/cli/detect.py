@@ -50,7 +50,7 @@ def detect(port: str, listen_only: bool, parity: str, as_json: bool) -> None:  #
 
     The result is only printed. Exit code 0 if a reader was recognised, 1 if not, 2 for wrong use.
     """
-    answers = _search(DetectionRequest(port, parity, listen_only))
+    answers = search(DetectionRequest(port, parity, listen_only))
     rows = [_row(answer) for answer in answers if isinstance(answer, DetectedReader)]
     for row in rows:
         if as_json:
@@ -60,11 +60,11 @@ def detect(port: str, listen_only: bool, parity: str, as_json: bool) -> None:  #
     if not rows:
         for answer in answers:
             if isinstance(answer, NothingDetected):
-                _say_nothing(answer)
+                say_nothing(answer)
         raise click.exceptions.Exit(1)
 
 
-def _search(request: DetectionRequest) -> list[DetectedReader | NothingDetected]:
+def search(request: DetectionRequest) -> list[DetectedReader | NothingDetected]:
     """Let every driver package look until one recognises the reader, with a bar on the terminal."""
     answers: list[DetectedReader | NothingDetected] = []
     refusals: list[str] = []
@@ -126,7 +126,7 @@ def _say(row: Row) -> None:
     click.echo(f"\n{row['toml']}", nl=False)
 
 
-def _say_nothing(answer: NothingDetected) -> None:
+def say_nothing(answer: NothingDetected) -> None:
     """Say what it may be, on standard error."""
     click.echo(f"nothing recognised: {answer.detail}", err=True)
     for heard in answer.heard:

@@ -18,9 +18,12 @@ _SMALLEST_PREFIX = 22
 
 
 def _network(_ctx: click.Context, _param: click.Parameter, value: str | None) -> IPv4Network | None:
-    """Check --subnet: an IPv4 network of at most 1024 addresses."""
-    if value is None:
-        return None
+    """Check --subnet."""
+    return None if value is None else checked_network(value)
+
+
+def checked_network(value: str) -> IPv4Network:
+    """Return an IPv4 network of at most 1024 addresses; BadParameter for anything else."""
     try:
         network = IPv4Network(value, strict=False)
     except ValueError as error:
@@ -53,7 +56,7 @@ def discover(
     Each is asked who it is, unless another client holds it. Exit code 1 if there was none.
     """
     rows = []
-    for found in _search(DiscoveryRequest(subnet, port, seconds, interface)):
+    for found in search(DiscoveryRequest(subnet, port, seconds, interface)):
         rows.append(_row(found))
         if as_json:
             json_line(rows[-1])
@@ -65,7 +68,7 @@ def discover(
         raise click.exceptions.Exit(1)
 
 
-def _search(request: DiscoveryRequest) -> Iterator[FoundReader]:
+def search(request: DiscoveryRequest) -> Iterator[FoundReader]:
     """Let every driver package look, one after the other, with a bar on the terminal."""
     with Progress(console=Console(stderr=True), transient=True) as bar:
         for entry in entry_points(group="rfid_gateway.discoverers"):

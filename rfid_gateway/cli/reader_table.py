@@ -1,13 +1,14 @@
 """The `[[readers]]` table of a reader that was found, ready to be pasted into the configuration."""
 
 import json
-import re
 from collections.abc import Mapping
+
+from rfid_gateway.setup.names import name_of
 
 
 def reader_id(name: str) -> str:
     """Make an id of a name: small letters, digits and dashes."""
-    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
+    return name_of(name)
 
 
 def reader_table(name: str, driver: str, options: Mapping[str, object]) -> str:

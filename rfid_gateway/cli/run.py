@@ -75,7 +75,7 @@ def _not_configured(config_file: Path, manager: ServiceManager, stop: Event) -> 
     Raises:
         ConfigError: there is no service manager, so there is nobody who would read a status.
     """
-    words = f"not configured: edit {config_file}, check it with rfid-gateway check, then restart the service"
+    words = f"not configured: call rfid-gateway setup, which writes {config_file} and says what to do next"
     if not manager.present:
         raise ConfigError([words])
     log.warning("gateway.not_configured", file=str(config_file), detail=words)

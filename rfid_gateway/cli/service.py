@@ -10,13 +10,13 @@ from pathlib import Path
 
 import click
 
-from rfid_gateway.cli.packaged import FILES
+from rfid_gateway.cli.packaged import FILES, is_example
 
 _PACKAGED_PROGRAM = "/usr/bin/rfid-gateway"
-_HIDDEN = ("/home", "/root", "/tmp", "/var/tmp", "/run/user")  # noqa: S108 - names to refuse, not to use
+HIDDEN = ("/home", "/root", "/tmp", "/var/tmp", "/run/user")  # noqa: S108 - names to refuse, not to use
 """The service's sandbox shows it nothing below these."""
 _CONFIG = "etc/rfid-gateway/gateway.toml"
-_BY_PACKAGE = ("usr/lib/systemd/system/rfid-gateway.service", "lib/systemd/system/rfid-gateway.service")
+BY_PACKAGE = ("usr/lib/systemd/system/rfid-gateway.service", "lib/systemd/system/rfid-gateway.service")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,8 @@ def install(root: Path) -> None:
         _call("systemd-tmpfiles", "--create", "/etc/tmpfiles.d/rfid-gateway.conf")
         _call("systemctl", "daemon-reload")
         _call("systemctl", "enable", "--now", "rfid-gateway.service")
-    click.echo(f"next: edit {config}, check it with rfid-gateway check, then: systemctl restart rfid-gateway")
+    if is_example(config):
+        click.echo(f"next: {program} setup, which asks what the gateway must know and says what to do then")
 
 
 @service.command()
@@ -115,7 +116,7 @@ def _program() -> Path:
     """
     found = shutil.which(sys.argv[0]) or sys.argv[0]
     program = Path(os.path.realpath(found))
-    for folder in _HIDDEN:
+    for folder in HIDDEN:
         if program.is_relative_to(folder):
             raise click.ClickException(
                 f"{program} lies below {folder}, which the service's sandbox hides; install the program elsewhere, "
@@ -125,7 +126,7 @@ def _program() -> Path:
 
 
 def _refuse_if_packaged(root: Path) -> None:
-    for name in _BY_PACKAGE:
+    for name in BY_PACKAGE:
         if (root / name).exists():
             raise click.ClickException(f"{root / name} belongs to the package rfid-gateway, which brings the service")
 

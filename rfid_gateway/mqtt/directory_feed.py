@@ -7,7 +7,7 @@ Parsing the payload is the pipeline's business, which owns the directory.
 from collections.abc import Callable
 from functools import partial
 
-from rfid_gateway.mqtt.connection import Inbound
+from rfid_gateway.mqtt.happenings import Inbound
 from rfid_gateway.mqtt.mailbox import Mailbox, Receipt
 from rfid_gateway.mqtt.topics import TopicError, Topics
 

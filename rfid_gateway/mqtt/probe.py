@@ -3,7 +3,8 @@
 import select
 import time
 
-from rfid_gateway.mqtt.connection import Accepted, ConnectError, Connection, Ended
+from rfid_gateway.mqtt.connection import Connection
+from rfid_gateway.mqtt.happenings import Accepted, ConnectError, Ended
 from rfid_gateway.mqtt.reconnect import Version
 from rfid_gateway.mqtt.settings import MqttSettings
 

@@ -19,11 +19,13 @@ import structlog
 
 from rfid_gateway.clock import Clock
 from rfid_gateway.mqtt.brokers import Brokers
-from rfid_gateway.mqtt.connection import (
+from rfid_gateway.mqtt.connection import Connection
+from rfid_gateway.mqtt.delivery import Delivery
+from rfid_gateway.mqtt.directory_feed import DirectoryFeed, OnDirectory, OnStray
+from rfid_gateway.mqtt.happenings import (
     Accepted,
     Acknowledged,
     ConnectError,
-    Connection,
     Ended,
     Happening,
     Inbound,
@@ -32,8 +34,6 @@ from rfid_gateway.mqtt.connection import (
     RetainedWanted,
     SubscriptionRefused,
 )
-from rfid_gateway.mqtt.delivery import Delivery
-from rfid_gateway.mqtt.directory_feed import DirectoryFeed, OnDirectory, OnStray
 from rfid_gateway.mqtt.homing import Homing
 from rfid_gateway.mqtt.mailbox import Mailbox, Notice
 from rfid_gateway.mqtt.notices import Notices

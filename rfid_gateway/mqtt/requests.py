@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 
-from rfid_gateway.mqtt.connection import Inbound
+from rfid_gateway.mqtt.happenings import Inbound
 from rfid_gateway.mqtt.mailbox import Mailbox, Receipt
 from rfid_gateway.mqtt.topics import Topics
 

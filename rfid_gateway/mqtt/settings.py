@@ -17,7 +17,7 @@ CREDENTIAL = "credential:"
 
 
 def _checked_address(text: str) -> str:
-    _host_and_port(text)
+    host_and_port(text)
     return text
 
 
@@ -87,7 +87,7 @@ class MqttSettings(_Table):
     @property
     def brokers(self) -> "tuple[MqttSettings, ...]":
         """The settings of each broker alone, in the order in which they are wanted; `port` is that of them all."""
-        others = (_host_and_port(text) for text in self.fallbacks)
+        others = (host_and_port(text) for text in self.fallbacks)
         return tuple(
             self.model_copy(update={"host": host, "port": port or self.port, "fallbacks": ()})
             for host, port in ((self.host, self.port), *others)
@@ -98,7 +98,7 @@ class MqttSettings(_Table):
         return self.client_id or f"rfid-gateway-{site}-{gateway}"
 
 
-def _host_and_port(text: str) -> tuple[str, int | None]:
+def host_and_port(text: str) -> tuple[str, int | None]:
     """Split `host:port`; no port is None.
 
     Raises:

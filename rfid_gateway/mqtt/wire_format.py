@@ -3,7 +3,7 @@
 import json
 
 from rfid_gateway.events import payload
-from rfid_gateway.mqtt.connection import Publication
+from rfid_gateway.mqtt.happenings import Publication
 from rfid_gateway.mqtt.outbox import Row
 from rfid_gateway.mqtt.properties import packed
 from rfid_gateway.mqtt.settings import Format

@@ -12,6 +12,7 @@ from typing import Any
 
 from rfid_simulators.steady_field import steady_field
 from tests.systemd.container import Container, eventually
+from tests.terminal import Terminal
 
 UNIT = "rfid-gateway.service"
 CONFIG = "/etc/rfid-gateway/gateway.toml"
@@ -50,6 +51,14 @@ read_point = "urn:epc:id:sgln:4012345.00010.table"
 [zones.arrived]
 biz_step = "packing"
 """
+SETUP = (
+    *("--site", "test", "--gateway", "gate-1", "--time-zone", "Europe/Berlin"),
+    *("--broker", "127.0.0.1", "--username", "gateway"),
+    *("--reader", "shelf=llrp://127.0.0.1", "--reader", "table=socket://127.0.0.1:4001?protocol=chafon"),
+    *("--zone", "shelf=shelf?step=storing", "--zone", "table=table?step=packing"),
+    *("--locations", "urn:epc:id:sgln:4012345.00010."),
+)
+"""What `rfid-gateway setup` is told besides the password; later the file of `GATEWAY` stands for the same site."""
 NEEDED = {"write state", "connect"}
 
 
@@ -121,10 +130,10 @@ class _Life:
         yield "apt install without network", done.returncode == 0, done.stdout[-300:], took
         text = box.show(UNIT, "StatusText")
         state = (box.show(UNIT, "ActiveState"), box.show(UNIT, "UnitFileState"), box.show(UNIT, "NRestarts"))
-        good = text.startswith(f"not configured: edit {CONFIG}") and state == ("active", "enabled", "0")
+        good = text.startswith("not configured: call rfid-gateway setup") and state == ("active", "enabled", "0")
         yield "status after install says what to do", good, f"{state} {text}"
         shown = box.run("systemctl", "status", "--no-pager", UNIT)
-        yield "systemctl status shows it", "not configured: edit" in shown, shown
+        yield "systemctl status shows it", "not configured: call rfid-gateway setup" in shown, shown
         version = box.finish("rfid-gateway", "version")
         yield "program and libraries run", version.returncode == 0 and "Python 3." in version.stdout, version.stdout
         discover = box.finish("rfid-gateway", "discover", "--help").returncode
@@ -148,11 +157,13 @@ class _Life:
         self._start("listener", "sh", "-c", f"until {listen} -E; do sleep 0.2; done; {listen} > /run/heard")
         self._start("reader-llrp", "rfid-simulator", "reader", "--rate", "50", "--tags", "5", "--quiet")
         self._start("reader-serial", "rfid-simulator", "serial", "--protocol", "chafon", "--port", "4001")
-        box.write("/etc/rfid-gateway/mqtt-password", "secret of the gateway\n")
-        box.run("chmod", "0600", "/etc/rfid-gateway/mqtt-password")
+        screen = self._set_up("secret of the gateway")
+        good = "systemctl restart rfid-gateway" in screen and "but " not in screen and "secret" not in screen
+        yield "rfid-gateway setup on a terminal", good, screen[-600:]
+        owner = box.run("stat", "-c", "%a %U:%G", "/etc/rfid-gateway/mqtt-password").strip()
+        yield "the password is for the service's group alone", owner == "640 root:rfid-gateway", owner
         drop_in = (UNITS / "mqtt-password.conf").read_text()
         box.write(f"/etc/systemd/system/{UNIT}.d/mqtt-password.conf", drop_in)
-        self._write_config("credential:mqtt-password")
         checked = box.finish("rfid-gateway", "check")
         yield "rfid-gateway check", checked.returncode == 0, checked.stdout
         epcs = sorted({sighting.epc for sighting in steady_field("simulated", rate=50, tags=5)(0, 1_000_000)})
@@ -376,7 +387,7 @@ class _Life:
         program = "/opt/rfid-gateway/usr/bin/rfid-gateway"
         done = box.finish(program, "service", "install")
         text, state = box.show(UNIT, "StatusText"), box.show(UNIT, "ActiveState")
-        good = done.returncode == 0 and state == "active" and text.startswith(f"not configured: edit {CONFIG}")
+        good = done.returncode == 0 and state == "active" and text.startswith("not configured: call rfid-gateway setup")
         yield "service install without the package", good, f"{state} {text} {done.stdout[-300:]}"
         runs = program in box.run("cat", f"/proc/{self._pid()}/cmdline").replace("\0", " ")
         yield "and it runs that program", runs, box.show(UNIT, "ExecStart")
@@ -386,6 +397,15 @@ class _Life:
         yield "service uninstall", done.returncode == 0 and gone and kept, done.stdout
 
     # -----------------------------------------------------------------------------------------------------------------
+
+    def _set_up(self, password: str) -> str:
+        """What `rfid-gateway setup` shows on a terminal to somebody who gives all but the password as options."""
+        with Terminal(self._box.inside("rfid-gateway", "setup", *SETUP), {"LC_ALL": "C.UTF-8"}) as terminal:
+            terminal.answers("Encrypted (TLS)?")
+            terminal.answers("Password", password)
+            terminal.answers("Write ")
+            terminal.ends()
+            return terminal.screen
 
     def _start(self, unit: str, *command: str) -> None:
         done = self._box.finish("systemd-run", "--quiet", f"--unit={unit}", *command)

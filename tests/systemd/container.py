@@ -96,11 +96,15 @@ class Container:
         """Output of a command in the container, whatever its exit code."""
         return self.finish(*command, text=text).stdout
 
+    def inside(self, *command: str) -> list[str]:
+        """What to call out here so that a command runs in the container."""
+        self._demand_marker(Path(f"/proc/{self._leader}/root"))
+        return ["nsenter", "-t", str(self._leader), "-m", "-p", "-u", "-i", "-n", "-C", "-r", "-w", "--", *command]
+
     def finish(self, *command: str, text: str = "") -> subprocess.CompletedProcess[str]:
         """A command in the container, run to its end."""
-        self._demand_marker(Path(f"/proc/{self._leader}/root"))
         return subprocess.run(
-            ["nsenter", "-t", str(self._leader), "-m", "-p", "-u", "-i", "-n", "-C", "-r", "-w", "--", *command],
+            self.inside(*command),
             input=text,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

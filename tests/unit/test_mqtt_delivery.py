@@ -3,8 +3,9 @@ from typing import NamedTuple, cast
 
 import pytest
 
-from rfid_gateway.mqtt.connection import Connection, Publication, TooLargeError
+from rfid_gateway.mqtt.connection import Connection
 from rfid_gateway.mqtt.delivery import COMMIT_AFTER_US, STALLED_US, STORE_RETRY_US, Delivery
+from rfid_gateway.mqtt.happenings import Publication, TooLargeError
 from rfid_gateway.store.database import StoreFullError
 
 

@@ -150,7 +150,7 @@ def test_the_example_as_installed_is_not_run(tmp_path: Path) -> None:
     assert is_example(file)
     done = command("run", "--config", file)
     assert done.returncode == 2
-    assert done.stderr.startswith(f"not configured: edit {file}")
+    assert done.stderr.startswith(f"not configured: call rfid-gateway setup, which writes {file}")
     file.write_text(file.read_text() + "\n")
     assert not is_example(file)
     assert not is_example(tmp_path / "none.toml")
@@ -167,7 +167,7 @@ def test_as_a_service_the_example_waits_and_says_so(tmp_path: Path) -> None:
             [PROGRAM, "run", "--config", file], env=environment, stderr=subprocess.DEVNULL
         ) as gateway:
             said = manager.recv(1000).decode()
-            assert said.startswith(f"READY=1\nSTATUS=not configured: edit {file}")
+            assert said.startswith(f"READY=1\nSTATUS=not configured: call rfid-gateway setup, which writes {file}")
             assert manager.recv(1000) == b"WATCHDOG=1"
             gateway.terminate()
             assert gateway.wait(30) == 0
