@@ -141,7 +141,9 @@ class Service:
         readers, publisher, pipeline = self._announcer.readers, self._publisher.state, self._pipeline
         broker = "connected" if publisher.connected else publisher.detail or "not connected"
         trouble = f", database: {pipeline.store_trouble}" if pipeline and pipeline.store_trouble else ""
-        return f"{readers.online} of {len(readers)} readers online, broker {broker}, {self._backlog} waiting{trouble}"
+        if pipeline and pipeline.house.room.words != "ok":
+            trouble += f", {pipeline.house.room.words}"
+        return f"{readers.line()}, broker {broker}, {self._backlog} waiting{trouble}"
 
     @property
     def summary(self) -> Summary:

@@ -1,5 +1,6 @@
 """`rfid-gateway status`."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from rich.table import Table
 from rfid_gateway.cli.configuration import config_option, load
 from rfid_gateway.cli.output import json_line, json_option, local_time, print_table
 from rfid_gateway.clock import SystemClock
+from rfid_gateway.config import Config
 from rfid_gateway.state_file import read_state
 
 _FRESH_US = 10_000_000
@@ -25,14 +27,19 @@ def status(config_file: Path, as_json: bool) -> None:  # noqa: FBT001 - click pa
         state: dict[str, Any] = read_state(Path(config.gateway.state_dir))
     except FileNotFoundError as error:
         raise click.ClickException(f"the gateway has not run here yet: there is no {error.filename}") from None
-    running = not state["stopped"] and SystemClock().utc_us() - state["at"] < _FRESH_US
-    state["running"] = running
+    running = state["running"] = is_running(state)
     if as_json:
         json_line(state)
     else:
         _show(state)
+        _show_unplaced(config, state["readers"])
     if not running:
         raise click.exceptions.Exit(1)
+
+
+def is_running(state: Mapping[str, Any]) -> bool:
+    """Whether the gateway that wrote this runs, and writes on."""
+    return not state["stopped"] and SystemClock().utc_us() - state["at"] < _FRESH_US
 
 
 def _show(state: dict[str, Any]) -> None:
@@ -75,6 +82,17 @@ def _show_readers(readers: dict[str, dict[str, Any]]) -> None:
             click.secho(f"{reader}: {row['detail']}", fg="red")
         elif row["last_error"]:
             click.echo(f"{reader}: last trouble {local_time(row['last_error_at'])}: {row['last_error']}")
+
+
+def _show_unplaced(config: Config, readers: dict[str, dict[str, Any]]) -> None:
+    """Say which reads become nothing, because their antenna belongs to no zone and no door."""
+    placed = {antenna for zone in config.zones for antenna in zone.rules.antennas}
+    placed |= {antenna for door in config.doors for antenna in door.rules.inside | door.rules.outside}
+    for reader, row in readers.items():
+        heard = row.get("heard_antennas", ())
+        if (reader, 0) not in placed and (unplaced := [each for each in heard if (reader, each) not in placed]):
+            antennas = ", ".join(f"{reader}:{each}" for each in unplaced)
+            click.secho(f"{reader}: tags are read at {antennas}, which is in no zone and no door: no event", fg="red")
 
 
 _COLUMNS = (

@@ -26,13 +26,36 @@ BIN = Path(sys.executable).parent
 CONFIGURATION = "/etc/rfid-gateway/gateway.toml"
 PATIENCE_S = 45.0
 SYSTEM = frozenset(
-    "apt adduser chmod chown deluser dpkg getent install journalctl mkdir mv openssl sh ss systemctl systemd-analyze "
-    "timedatectl udevadm usermod".split()
+    [
+        "apt",
+        "adduser",
+        "chmod",
+        "chown",
+        "deluser",
+        "dpkg",
+        "getent",
+        "install",
+        "journalctl",
+        "mkdir",
+        "mv",
+        "openssl",
+        "sh",
+        "ss",
+        "systemctl",
+        "systemd-analyze",
+        "timedatectl",
+        "udevadm",
+        "usermod",
+    ]
 )
 """Programs that need root, systemd or a package: `make test-systemd` runs them as the page has them."""
-HERE = frozenset("curl df echo fuser ls mosquitto_pub mosquitto_sub rfid-gateway rfid-simulator sqlite3".split())
+HERE = frozenset(
+    ["curl", "df", "echo", "fuser", "ls", "mosquitto_pub", "mosquitto_sub", "rfid-gateway", "rfid-simulator", "sqlite3"]
+)
 """Programs that are run here."""
-_CHANGES = re.compile(r"\b(import|bind|unbind|close|retry|republish|withdraw|backup|restore|setup|support-bundle|pub)\b")
+_CHANGES = re.compile(
+    r"\b(import|bind|unbind|close|retry|republish|withdraw|backup|restore|setup|support-bundle|pub)\b"
+)
 """A command with none of these words only looks, and may look again."""
 
 
@@ -177,7 +200,9 @@ class Pc:
             said = ""
             while process.poll() is None:
                 said = self._printed(_read(output))
-                if time.monotonic() > until or (command.answer and said.endswith("\n") and matches(command.answer, said)):
+                if time.monotonic() > until or (
+                    command.answer and said.endswith("\n") and matches(command.answer, said)
+                ):
                     process.kill()
                     process.wait()
                     return said
@@ -194,6 +219,7 @@ class Pc:
                 "PATH": f"{BIN}:{os.environ['PATH']}",
                 "RFID_GATEWAY_CONFIG": str(self.path(CONFIGURATION)),
                 "LC_ALL": "C.UTF-8",
+                **self.environment,
             },
             stdin=subprocess.DEVNULL,
             stdout=output,  # type: ignore[arg-type]

@@ -1,9 +1,7 @@
 """The warehouse around a PC that stands for a real one: broker, readers, tags; and what can be wrong with them."""
 
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from rfid_gateway.clock import SystemClock
@@ -14,9 +12,8 @@ from rfid_simulators.serial.chafon import ChafonSetting, SimulatedChafon
 from rfid_simulators.serial.server import SerialReaderServer
 from rfid_simulators.serial.wires import PtyWire
 from rfid_simulators.world.sighting import Sighting
-from tests.conftest import skip_or_fail
-from tests.guide.pc import CONFIGURATION, Alias, Pc, warehouse_pc
-from tests.servers import Mosquitto, eventually, mosquitto_path, subscriber
+from tests.guide.pc import CONFIGURATION, Alias, Pc
+from tests.servers import Mosquitto, eventually, subscriber
 
 SECOND = 1_000_000
 TABLE_PORT = "/dev/serial/by-id/usb-Chafon_reader-if00"
