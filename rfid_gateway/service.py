@@ -364,6 +364,7 @@ class Service:
             "broker": _in_words(publisher),
             "database": pipeline.store_trouble or "ok",
             "events_set_aside": events_set_aside,
+            "refused": publisher.refused,
             "databases_set_aside": names_aside(self._config.database),
             "disk": pipeline.house.room.words,
             "disk_free_bytes": pipeline.house.room.free_bytes,

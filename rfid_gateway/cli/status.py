@@ -58,6 +58,9 @@ def _show(state: dict[str, Any]) -> None:
     if lost := state.get("observations_lost"):
         click.secho(f"lost      {lost} observations, while nothing could be kept", fg="red", bold=True)
     click.echo(f"waiting   {state['backlog']} events not yet acknowledged by the broker")
+    if state["backlog"] and state.get("refused"):
+        words = f"{state['refused']} times the broker refused an event, and gets it again; the log says why"
+        click.secho(f"refused   {words}", fg="red", bold=True)
     if state.get("events_set_aside"):
         click.secho(
             f"set aside {state['events_set_aside']} events that the broker does not take: rfid-gateway outbox", fg="red"

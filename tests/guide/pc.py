@@ -9,6 +9,7 @@ import argparse
 import os
 import re
 import shlex
+import signal
 import socket
 import subprocess
 import sys
@@ -26,33 +27,27 @@ BIN = Path(sys.executable).parent
 CONFIGURATION = "/etc/rfid-gateway/gateway.toml"
 PATIENCE_S = 45.0
 SYSTEM = frozenset(
-    [
-        "apt",
-        "adduser",
-        "chmod",
-        "chown",
-        "deluser",
-        "dpkg",
-        "getent",
-        "install",
-        "journalctl",
-        "mkdir",
-        "mv",
-        "openssl",
-        "sh",
-        "ss",
-        "systemctl",
-        "systemd-analyze",
-        "timedatectl",
-        "udevadm",
-        "usermod",
-    ]
+    {"adduser", "apt", "chmod", "chown", "deluser", "getent", "install", "systemctl", "systemd-analyze", "timedatectl"}
 )
-"""Programs that need root, systemd or a package: `make test-systemd` runs them as the page has them."""
+"""Programs that need root or systemd: `make test-systemd` runs them as the page has them."""
 HERE = frozenset(
-    ["curl", "df", "echo", "fuser", "ls", "mosquitto_pub", "mosquitto_sub", "rfid-gateway", "rfid-simulator", "sqlite3"]
+    {
+        "curl",
+        "df",
+        "echo",
+        "fuser",
+        "journalctl",
+        "ls",
+        "mosquitto_pub",
+        "mosquitto_sub",
+        "rfid-gateway",
+        "rfid-simulator",
+        "sqlite3",
+    }
 )
 """Programs that are run here."""
+STAND_INS = {(verb, "rfid-gateway") for verb in ("reload", "restart", "start", "status", "stop")}
+"""What `systemctl` is asked for and is done here as systemd would."""
 _CHANGES = re.compile(
     r"\b(import|bind|unbind|close|retry|republish|withdraw|backup|restore|setup|support-bundle|pub)\b"
 )
@@ -63,6 +58,12 @@ def program(command: str) -> str:
     """The program that a command runs, without `sudo`."""
     words = shlex.split(command.partition("|")[0])
     return without_sudo(words)[0]
+
+
+def runs_here(command: str) -> bool:
+    """Whether a command is run against the test's warehouse; otherwise it is systemd's and root's."""
+    words = without_sudo(shlex.split(command))
+    return program(command) in HERE or (words[0] == "systemctl" and tuple(words[1:]) in STAND_INS)
 
 
 def without_sudo(words: list[str]) -> list[str]:
@@ -167,6 +168,10 @@ class Pc:
         self.stop()
         self.start()
 
+    def _reload(self) -> None:
+        assert self._service is not None
+        self._service.send_signal(signal.SIGHUP)
+
     def _state_word(self) -> str:
         if self._service is None or self._service.poll() == 0:
             return "inactive (dead)"
@@ -200,9 +205,8 @@ class Pc:
             said = ""
             while process.poll() is None:
                 said = self._printed(_read(output))
-                if time.monotonic() > until or (
-                    command.answer and said.endswith("\n") and matches(command.answer, said)
-                ):
+                complete = command.answer and said.endswith("\n") and matches(command.answer, said)
+                if time.monotonic() > until or (complete and _never_ends(command)):
                     process.kill()
                     process.wait()
                     return said
@@ -239,6 +243,8 @@ class Pc:
                 return f"● rfid-gateway.service - RFID gateway\n     Active: {self._state_word()} since now\n{text}\n"
             case ["systemctl", "restart", "rfid-gateway"]:
                 self.restart()
+            case ["systemctl", "reload", "rfid-gateway"]:
+                self._reload()
             case ["systemctl", "start", "rfid-gateway"]:
                 self.start()
             case ["systemctl", "stop", "rfid-gateway"]:
@@ -287,6 +293,12 @@ class Pc:
             client.sendto(b"", str(self.folder / "notify"))
         listener.join()
         self._manager.close()
+
+
+def _never_ends(command: Command) -> bool:
+    """Whether a command is one that people end with Ctrl-C."""
+    following = "--follow" in command.words or command.words.endswith(" -f")
+    return following or (program(command.words) == "mosquitto_sub" and " -C " not in command.words)
 
 
 def _read(output: object) -> str:

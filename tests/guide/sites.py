@@ -279,7 +279,7 @@ def disk_full(house: Warehouse) -> None:
 @site()
 def quota_reached(house: Warehouse) -> None:
     house.pc.change("low_mb = 1", "low_mb = 1\nmax_database_mb = 2")
-    rows = "".join(f"S-{number},3034{number:020d}\n" for number in range(10_000))
+    rows = "".join(f"S-{number},3034{number:020d}\n" for number in range(20_000))
     house.pc.write("many.csv", f"shipment_id,epc\n{rows}")
     house.go()
     house.pc.run(Command(0, "rfid-gateway shipments import many.csv", ()), time.monotonic() + 60)
