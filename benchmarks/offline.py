@@ -3,7 +3,7 @@
     python benchmarks/offline.py [--seconds 300] [--readers 8] [--rate 500] [--backlog 5000000] [--folder /var/tmp]
 
 `rfid-gateway run` is a process of its own. First, simulated readers send it tag reads for so long, a new tag after each
-500, and nothing listens at the broker's port: all events stay in the outbox. Its resident memory is sampled; the growth
+50, and nothing listens at the broker's port: all events stay in the outbox. Its resident memory is sampled; the growth
 is given over the second half, when everything has been used once. Then the outbox is filled up to the backlog, and the
 gateway is started with it (its files are in the page cache or not, as filling has left them): `ready_s` is the time
 from the start of the process to READY=1, as systemd sees it.
@@ -24,11 +24,12 @@ from pathlib import Path
 from typing import Any
 
 from backlog import BATCH, event
-from readers import CONFIG, READER, READS_PER_TAG, TOGETHER, ZONE, play, shipment
+from readers import CONFIG, READER, TOGETHER, ZONE, play, shipment
 
 from rfid_gateway.store.connection import open_store
 
 PROGRAM = Path(sys.executable).with_name("rfid-gateway")
+READS_PER_TAG = 50
 SAMPLE_S = 5.0
 READY_PATIENCE_S = 120.0
 
@@ -123,7 +124,7 @@ def main() -> None:
     reads = arguments.seconds * arguments.rate
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
-    player = context.Process(target=play, args=(range(arguments.readers), reads, arguments.rate, theirs))
+    player = context.Process(target=play, args=(range(arguments.readers), reads, arguments.rate, theirs, READS_PER_TAG))
     with tempfile.TemporaryDirectory(dir=arguments.folder) as name:
         folder = Path(name)
         if shutil.disk_usage(folder).free < arguments.backlog * 4_000:

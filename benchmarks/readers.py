@@ -82,7 +82,7 @@ def shipment(reader: int, number: int) -> Shipment:
     return Shipment(f"S-{digits}", (Unit(f"(00){digits}{check_digit(digits)}"),))
 
 
-def report_bodies(reader: int, reads: int, rate: int) -> list[bytes]:
+def report_bodies(reader: int, reads: int, rate: int, reads_per_tag: int) -> list[bytes]:
     """RO_ACCESS_REPORT bodies (LLRP 1.0.1 14.2.3)."""
     began = time.time_ns() // 1000
     step = 1_000_000 // rate
@@ -90,7 +90,7 @@ def report_bodies(reader: int, reads: int, rate: int) -> list[bytes]:
     for first in range(0, reads, READS_PER_REPORT):
         parts = []
         for read in range(first, first + READS_PER_REPORT):
-            tag = read // (READS_PER_TAG * TOGETHER) * TOGETHER + read % TOGETHER
+            tag = read // (reads_per_tag * TOGETHER) * TOGETHER + read % TOGETHER
             at = began + read * step
             head = (240, TAG.size, 0x8D, epc(reader, tag), 0x81, 1 + read % 4, 0x86, -60 + read % 7)
             parts.append(TAG.pack(*head, 0x87, 3, 0x82, at, 0x84, at, 0x88, 1))
@@ -98,14 +98,14 @@ def report_bodies(reader: int, reads: int, rate: int) -> list[bytes]:
     return bodies
 
 
-def play(readers: range, reads: int, rate: int, pipe: Connection) -> None:
+def play(readers: range, reads: int, rate: int, pipe: Connection, reads_per_tag: int = READS_PER_TAG) -> None:
     from rfid_simulators.llrp.inventory import Sources
     from rfid_simulators.llrp.recorded import RecordedReports
     from rfid_simulators.llrp.server import LlrpReaderServer
 
     servers = []
     for reader in readers:
-        bodies = report_bodies(reader, reads, rate)
+        bodies = report_bodies(reader, reads, rate, reads_per_tag)
         recording = RecordedReports(bodies, interval_us=READS_PER_REPORT * 1_000_000 // rate, loop=1)
         servers.append(LlrpReaderServer(sources=Sources(recorded=_from_the_first_call(recording)), tick_us=TICK_US))
     for server in servers:

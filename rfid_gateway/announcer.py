@@ -16,7 +16,7 @@ from rfid_gateway.events.location import LocationEvent
 from rfid_gateway.events.times import rfc3339
 from rfid_gateway.intake import DirectoryRefusal, Item
 from rfid_gateway.mqtt.mailbox import Notice
-from rfid_gateway.mqtt.publisher import PublisherState
+from rfid_gateway.mqtt.publisher_state import PublisherState
 from rfid_gateway.mqtt.topics import Topics
 from rfid_gateway.observe.observations import Observation, Passage
 from rfid_gateway.outputs import Occasion, Outputs, Switch

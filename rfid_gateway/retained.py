@@ -12,7 +12,7 @@ import structlog
 
 from rfid_gateway.clock import Clock
 from rfid_gateway.mqtt.mailbox import Notice
-from rfid_gateway.mqtt.publisher import PublisherState
+from rfid_gateway.mqtt.publisher_state import PublisherState
 from rfid_gateway.mqtt.topics import TopicError, Topics
 from rfid_gateway.retained_payloads import encoded, load_status, shipment_status
 from rfid_gateway.store.connection import Store

@@ -24,7 +24,8 @@ from rfid_gateway.gateway import Pipeline
 from rfid_gateway.intake import DirectoryMessage, DirectoryRefusal, Intake, Item
 from rfid_gateway.mqtt.mailbox import Notice
 from rfid_gateway.mqtt.outbox import open_outbox
-from rfid_gateway.mqtt.publisher import Publisher, PublisherState
+from rfid_gateway.mqtt.publisher import Publisher
+from rfid_gateway.mqtt.publisher_state import PublisherState
 from rfid_gateway.mqtt.topics import Topics
 from rfid_gateway.outputs import Switch
 from rfid_gateway.retained import Retained

@@ -11,6 +11,8 @@ from rfid_gateway.epc.plus import PLUS_SCHEMES, PlusScheme, read_plus
 from rfid_gateway.epc.schemes import SCHEMES, Scheme, read_components
 from rfid_gateway.epc.text import escape
 
+_CACHED = 8_192
+"""About 7 MB. Tags that are about are decoded with every observation; reads are not decoded at all."""
 _HEX = re.compile("[0-9A-Fa-f]+")
 _UNIT_FAMILIES = frozenset({"SSCC", "SGTIN", "DSGTIN", "GRAI", "GIAI"})
 _UNUSED_HEADERS = {
@@ -79,7 +81,7 @@ def decode(epc_hex: str, *, afi: int | None = None) -> DecodedEpc:
     return _decode(epc_hex, afi)
 
 
-@lru_cache(maxsize=65536)
+@lru_cache(maxsize=_CACHED)
 def _decode(text: str, afi: int | None) -> DecodedEpc:
     if not _HEX.fullmatch(text):
         error = f"expected hex digits, got {text[:40]!r}" if text else "no EPC: the tag holds none"

@@ -83,7 +83,7 @@ class Connection:
         self._ended = False
         self._subscriptions: dict[int, str] = {}
         self._packet_id = _FIRST_PACKET_ID - 1
-        self._unanswered: set[int] = set()
+        self._unanswered: dict[int, None] = {}
         self._topics: dict[str, bytes] = {}
         self._properties = packets.NO_PROPERTIES if version == "5" else b""
         self._maximum_packet: int | None = None
@@ -159,6 +159,11 @@ class Connection:
         wire = self._client.wire
         return wire is not None and wire.has_decrypted
 
+    @property
+    def unanswered(self) -> tuple[int, ...]:
+        """Packet identifiers of publications without PUBACK, in the order in which they were sent."""
+        return tuple(self._unanswered)
+
     def turn(self, *, readable: bool) -> list[Happening]:
         """Read what has come, write what waits, keep alive; returns what happened, in order. Never blocks."""
         wire = self._client.wire
@@ -207,7 +212,7 @@ class Connection:
             raise TooLargeError(
                 f"packet of {len(packet)} bytes: the broker takes at most {self._maximum_packet} (Maximum Packet Size)"
             )
-        self._unanswered.add(packet_id)
+        self._unanswered[packet_id] = None
         wire.queue(packet)
         return packet_id
 
@@ -261,7 +266,7 @@ class Connection:
 
     def _answered(self, puback: packets.Puback) -> None:
         packet_id, reason = puback
-        self._unanswered.discard(packet_id)
+        self._unanswered.pop(packet_id, None)
         if reason < _FAILURE:
             self._happenings.append(Acknowledged(packet_id))
         else:

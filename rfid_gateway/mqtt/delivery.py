@@ -9,7 +9,6 @@ from rfid_gateway.mqtt.connection import Connection
 from rfid_gateway.mqtt.outbox import Outbox
 from rfid_gateway.mqtt.reconnect import back_off_us
 from rfid_gateway.mqtt.settings import Format
-from rfid_gateway.mqtt.suspicion import Suspicion
 from rfid_gateway.mqtt.window import Window
 from rfid_gateway.mqtt.wire_format import publication
 from rfid_gateway.store.database import StoreDamagedError, StoreError
@@ -46,8 +45,6 @@ class Delivery:
         self._progress_at = 0
         self._held_until = 0
         self._refusals = 0
-        self._suspicion = Suspicion()
-        self._works = False
         self._retries = outbox.retries()
         self._exhausted = False
         self._store_retry_at = 0
@@ -59,6 +56,10 @@ class Delivery:
         """Rows that were taken out of the outbox because the broker will never take them."""
         self.set_aside_words = ""
         """The last one of them and the reason."""
+
+    def go_on_from(self, published: int, refused: int, set_aside: int) -> None:
+        """Count on from what a delivery before this one had counted."""
+        self.published, self.refused, self.set_aside = published, refused, set_aside
 
     @property
     def in_flight(self) -> int:
@@ -78,13 +79,15 @@ class Delivery:
         now = self._clock.monotonic_us()
         if now < self._held_until or self._window.uncommitted >= COMMIT_ROWS:
             return
-        if self._suspicion.alone:
-            room = min(room, int(self._works))
         while self._window.in_flight < room:
             if not self._window.waiting and not self._read(now):
                 return
             if not self._send_next(connection, now):
                 return
+
+    def sequence_of(self, packet_id: int) -> int | None:
+        """Which event is in flight under that packet identifier, if one is."""
+        return self._packets.get(packet_id)
 
     def acknowledged(self, packet_id: int) -> bool:
         """Note a PUBACK; False if it is not of an event."""
@@ -97,12 +100,7 @@ class Delivery:
         self._window.acknowledge(sequence)
         self._progress_at = now
         self._refusals = 0
-        self._suspicion.clear()
         return True
-
-    def works(self) -> None:
-        """The broker has answered a publication that is no event, so this connection is good."""
-        self._works = True
 
     def refused_by_broker(self, packet_id: int, reason: str, *, too_large: bool = False) -> bool:
         """Keep a row that the broker refused, and wait before the next try; False if it is not of an event.
@@ -142,18 +140,14 @@ class Delivery:
         """Rows are in flight and no PUBACK has come for too long."""
         return bool(self._window.in_flight) and self._clock.monotonic_us() - self._progress_at >= STALLED_US
 
-    def connection_lost(self, words: str = "", *, by_broker: bool = False) -> bool:
-        """What was in flight waits again; True if one event is out of the way at which the broker always ended it."""
-        guilty = None
-        if by_broker:
-            guilty = self._suspicion.ended(self._window.sequences_in_flight, works=self._works)
-        gone = guilty is not None and self._set_aside(
-            guilty, f"the broker ends the connection each time when it is sent, alone too: {words}"
-        )
-        self._works = False
+    def give_up(self, sequence: int, reason: str) -> bool:
+        """Set an event in flight aside that the broker does not take; False if the store cannot do that now."""
+        return self._set_aside(sequence, reason)
+
+    def connection_lost(self) -> None:
+        """What was in flight waits again."""
         self._window.lose()
         self._packets.clear()
-        return gone
 
     def next_due(self) -> int | None:
         """Monotonic microseconds of the next thing to do here; None if only the broker or new rows bring it."""

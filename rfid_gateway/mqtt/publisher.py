@@ -12,7 +12,7 @@ import random
 import selectors
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import replace
 from threading import Event
 
 import structlog
@@ -37,10 +37,11 @@ from rfid_gateway.mqtt.happenings import (
 from rfid_gateway.mqtt.homing import Homing
 from rfid_gateway.mqtt.mailbox import Mailbox, Notice
 from rfid_gateway.mqtt.notices import Notices
+from rfid_gateway.mqtt.outbound import Outbound
 from rfid_gateway.mqtt.outbox import Outbox
 from rfid_gateway.mqtt.probe import probe
-from rfid_gateway.mqtt.properties import packed
-from rfid_gateway.mqtt.reconnect import Loss, Version
+from rfid_gateway.mqtt.publisher_state import BEFORE_ALL, PublisherState
+from rfid_gateway.mqtt.reconnect import Loss
 from rfid_gateway.mqtt.requests import OnRequest, RequestFeed
 from rfid_gateway.mqtt.settings import MqttSettings
 from rfid_gateway.mqtt.topics import Topics
@@ -62,32 +63,6 @@ LOOK_US = 1_000_000
 FAREWELL_US = 2_000_000
 """How long `close` waits for the PUBACKs of what is in flight."""
 NO_RETAIN = "the broker keeps no retained messages: nobody sees a status that was published before he subscribed"
-NOTICES_IN_FLIGHT = 4
-"""Of the window: notices go first, but never keep events waiting for long."""
-
-
-@dataclass(frozen=True, slots=True)
-class PublisherState:
-    """How the publisher is doing; a new one for each change, so any thread may look."""
-
-    connected: bool = False
-    broker: str = ""
-    """Host and port of the broker that is or was connected, or tried."""
-    version: Version | None = None
-    detail: str = "not connected yet"
-    """What is wrong; empty when all is well."""
-    connections: int = 0
-    """Accepted ones since the start."""
-    new_sessions: int = 0
-    """Of these, how often the broker did not know our session any more (or yet): it may have lost all it retained."""
-    published: int = 0
-    refused: int = 0
-    set_aside: int = 0
-    """Events that no broker like this one will ever take, since the start."""
-    set_aside_words: str = ""
-    """The last of them, and why."""
-    limits: str = ""
-    """What the broker cannot do that would be wanted; empty when it can do everything."""
 
 
 class Publisher:
@@ -105,6 +80,7 @@ class Publisher:
         on_stray: OnStray | None = None,
         on_request: OnRequest | None = None,
         directory_lost: bool = False,
+        earlier: PublisherState = BEFORE_ALL,
     ) -> None:
         """Make a publisher that has opened nothing but its wake-up.
 
@@ -118,6 +94,7 @@ class Publisher:
             on_stray: takes topics of the directory that name no shipment; None logs them.
             on_request: takes commands and batches of the directory; None subscribes to none.
             directory_lost: the broker is asked for all entries of the directory, though it may have sent them before.
+            earlier: the last state of the publisher whose place this one takes; its counters go on.
         """
         self._settings = settings
         self._topics = topics
@@ -141,12 +118,12 @@ class Publisher:
         self._status_at = 0
         self._look_at = 0
         self._room = 0
-        self._connections = 0
-        self._new_sessions = 0
+        self._connections = earlier.connections
+        self._new_sessions = earlier.new_sessions
         self.moved_at = 0
         """Monotonic time of the thread's last turn, at most a second apart where nothing hangs; 0 until the first."""
-        self._state = PublisherState()
-        self._detail = self._state.detail
+        self._detail = BEFORE_ALL.detail
+        self._state = replace(earlier, connected=False, version=None, detail=self._detail, limits="")
         self._limits = ""
 
     # For other threads -----------------------------------------------------------------------------------------------
@@ -186,33 +163,34 @@ class Publisher:
         """
         with self._open_outbox() as outbox, selectors.DefaultSelector() as selector:
             delivery = Delivery(outbox, self._settings.window, self._clock, self._settings.format)
-            delivery.published, delivery.refused = self._state.published, self._state.refused
+            delivery.go_on_from(self._state.published, self._state.refused, self._state.set_aside)
+            outbound = Outbound(delivery, self._notices, opening=self._topics.status)
             selector.register(self._wakeup.reader, selectors.EVENT_READ)
             try:
                 while not self._closing:
-                    self._turn(selector, delivery)
-                self._say_goodbye(selector, delivery)
+                    self._turn(selector, outbound)
+                self._say_goodbye(selector, outbound)
             finally:
                 self._drop(selector)
+                self._notices.lose()
         self._wakeup.close()
 
-    def _turn(self, selector: selectors.BaseSelector, delivery: Delivery) -> None:
+    def _turn(self, selector: selectors.BaseSelector, outbound: Outbound) -> None:
         now = self.moved_at = self._clock.monotonic_us()
         if self._connection is None and self._brokers.choose(now):
             self._connect(selector)
         elif self._homing.found(now, self._brokers.better):
-            self._go_home(selector, delivery)
-        self._exchange(selector, delivery, self._sleep_us(delivery, now))
-        self._keep_watch(selector, delivery)
+            self._go_home(selector, outbound)
+        self._exchange(selector, outbound, self._sleep_us(outbound, now))
+        self._keep_watch(selector, outbound)
         connection = self._connection
         if connection is not None and connection.accepted:
-            self._state_status(delivery)
-            self._send_notices(connection, delivery)
-            delivery.fill(connection, self._room - self._notices.in_flight)
+            self._state_status(outbound)
+            outbound.fill(connection, self._room)
             connection.flush()
-        self._state = self._state_now(delivery)
+        self._state = self._state_now(outbound)
 
-    def _exchange(self, selector: selectors.BaseSelector, delivery: Delivery, timeout_us: int) -> None:
+    def _exchange(self, selector: selectors.BaseSelector, outbound: Outbound, timeout_us: int) -> None:
         """Wait for the broker, a wake-up or the time, then read and write once."""
         connection = self._connection
         fileno = connection.fileno() if connection is not None else None
@@ -225,13 +203,13 @@ class Publisher:
         ready = {key.fileobj: mask for key, mask in selector.select(timeout_us / 1e6)}
         if self._wakeup.reader in ready:
             self._wakeup.clear()
-            delivery.look_again()
+            outbound.delivery.look_again()
         self._empty_mailbox()
         if connection is not None:
             readable = connection.has_decrypted or bool(ready.get(fileno or -1, 0) & selectors.EVENT_READ)
             for happening in connection.turn(readable=readable):
-                self._take_note(happening, selector, delivery)
-        delivery.commit(at_once=False)
+                self._take_note(happening, selector, outbound)
+        outbound.delivery.commit(at_once=False)
 
     def _connect(self, selector: selectors.BaseSelector) -> None:
         settings, reconnect = self._brokers.settings, self._brokers.reconnect
@@ -250,20 +228,23 @@ class Publisher:
         self._connection = connection
         self._opened_at = self._clock.monotonic_us()
 
-    def _take_note(self, happening: Happening, selector: selectors.BaseSelector, delivery: Delivery) -> None:
+    def _take_note(self, happening: Happening, selector: selectors.BaseSelector, outbound: Outbound) -> None:
         match happening:
             case Accepted():
                 self._new_sessions += not happening.session_present
                 self._accepted(happening)
             case Ended():
+                unanswered = self._connection.unanswered if self._connection is not None else ()
                 self._drop(selector)
-                if delivery.connection_lost(happening.words, by_broker=happening.by_broker):
+                if outbound.connection_lost(unanswered, happening.words, by_broker=happening.by_broker):
+                    # It is no sign of a bad broker, so the next connection need not wait for long.
                     self._brokers.reconnect.proved()
                 self._ended(happening)
             case Acknowledged(packet_id):
-                self._acknowledged(packet_id, delivery)
+                if outbound.acknowledged(packet_id):
+                    self._brokers.reconnect.proved()
             case Refused():
-                self._refused(happening, delivery)
+                outbound.refused(happening)
             case SubscriptionRefused(topic_filter, reason):
                 log.error("subscription refused", topic=topic_filter, reason=reason)
             case Inbound():
@@ -303,19 +284,6 @@ class Publisher:
         for topic_filter in self._requests.topic_filters if self._requests is not None else ():
             self._connection.subscribe(topic_filter)
 
-    def _acknowledged(self, packet_id: int, delivery: Delivery) -> None:
-        if delivery.acknowledged(packet_id):
-            self._brokers.reconnect.proved()
-        elif self._notices.settle(packet_id):
-            delivery.works()
-
-    def _refused(self, refused: Refused, delivery: Delivery) -> None:
-        if delivery.refused_by_broker(refused.packet_id, refused.reason, too_large=refused.too_large):
-            return
-        if notice := self._notices.settle(refused.packet_id):
-            delivery.works()
-            log.warning("notice refused", topic=notice.topic, reason=refused.reason)
-
     def _ended(self, ended: Ended) -> None:
         now = self._clock.monotonic_us()
         self._brokers.ended(ended.loss, now, random.random())  # noqa: S311 - jitter, no secret
@@ -333,27 +301,26 @@ class Publisher:
             self._connection.abort()
         self._connection = None
         self._homing.ended()
-        self._notices.lose()
 
-    def _keep_watch(self, selector: selectors.BaseSelector, delivery: Delivery) -> None:
+    def _keep_watch(self, selector: selectors.BaseSelector, outbound: Outbound) -> None:
         """End a connection that is there and does not work."""
         connection = self._connection
         if connection is None:
             return
         age = self._clock.monotonic_us() - self._opened_at
         if not connection.accepted and age >= CONNACK_US:
-            self._take_note(Ended(Loss.NO_CONNACK, "no answer to CONNECT within 5 s"), selector, delivery)
-        elif delivery.stalled():
-            self._take_note(Ended(Loss.LOST, "no PUBACK for 30 s"), selector, delivery)
+            self._take_note(Ended(Loss.NO_CONNACK, "no answer to CONNECT within 5 s"), selector, outbound)
+        elif outbound.delivery.stalled():
+            self._take_note(Ended(Loss.LOST, "no PUBACK for 30 s"), selector, outbound)
         elif connection.accepted and age >= PROVED_US:
             self._brokers.reconnect.proved()
 
-    def _sleep_us(self, delivery: Delivery, now: int) -> int:
+    def _sleep_us(self, outbound: Outbound, now: int) -> int:
         if now >= self._look_at:
             self._look_at = now + LOOK_US
-            delivery.look_again()
+            outbound.delivery.look_again()
         connect_at = self._brokers.due_at if self._connection is None else None
-        due = [self._look_at, delivery.next_due(), connect_at, self._homing.due_at]
+        due = [self._look_at, outbound.delivery.next_due(), connect_at, self._homing.due_at]
         return max(0, min(at for at in due if at is not None) - now)
 
     def _empty_mailbox(self) -> None:
@@ -368,21 +335,7 @@ class Publisher:
         if packet_id and self._connection is not None and self._connection.accepted:
             self._connection.acknowledge(packet_id)
 
-    def _send_notices(self, connection: Connection, delivery: Delivery) -> None:
-        limit = min(NOTICES_IN_FLIGHT, self._room - delivery.in_flight)
-        while self._notices.in_flight < limit and (notice := self._notices.take()):
-            try:
-                packet_id = connection.publish(_publication(notice))
-            except ValueError as error:
-                log.warning("notice cannot be published", topic=notice.topic, reason=str(error))
-                notice.answer(taken=True)  # another try would change nothing
-                continue
-            if packet_id is None:
-                self._notices.add(notice)
-                return
-            self._notices.sent(packet_id, notice)
-
-    def _state_status(self, delivery: Delivery) -> None:
+    def _state_status(self, outbound: Outbound) -> None:
         now = self._clock.monotonic_us()
         if self._status_at and now - self._status_at < STATUS_US:
             return
@@ -392,38 +345,40 @@ class Publisher:
             "state": "online",
             "broker": self._brokers.settings.address,
             "mqtt": self._connection.version,
-            "backlog": delivery.backlog(),
-            "published": delivery.published,
-            "refused": delivery.refused,
-            "set_aside": delivery.set_aside,
+            "backlog": outbound.delivery.backlog(),
+            "published": outbound.delivery.published,
+            "refused": outbound.delivery.refused,
+            "set_aside": outbound.delivery.set_aside,
             "connections": self._connections,
         }
         self._notices.add(Notice(self._topics.status, _json(status | dict(self._counters())), retain=True))
 
-    def _go_home(self, selector: selectors.BaseSelector, delivery: Delivery) -> None:
+    def _go_home(self, selector: selectors.BaseSelector, outbound: Outbound) -> None:
         """Leave a fallback in order, so that nothing is in flight there; the next turn connects to the better one."""
         log.info("going back to a better broker", broker=self._brokers.settings.address)
-        self._say_goodbye(selector, delivery)
+        self._say_goodbye(selector, outbound)
         self._drop(selector)
-        delivery.connection_lost()
+        outbound.connection_lost()
         self._brokers.better_is_back(self._clock.monotonic_us())
 
-    def _say_goodbye(self, selector: selectors.BaseSelector, delivery: Delivery) -> None:
+    def _say_goodbye(self, selector: selectors.BaseSelector, outbound: Outbound) -> None:
         """Wait for what is in flight, say offline ourselves (a clean end suppresses the Last Will), disconnect."""
         until = self._clock.monotonic_us() + FAREWELL_US
-        offline = Notice(self._topics.status, _json({"state": "offline", "backlog": delivery.backlog()}), retain=True)
+        offline = Notice(
+            self._topics.status, _json({"state": "offline", "backlog": outbound.delivery.backlog()}), retain=True
+        )
         self._notices.add(offline)
         while (connection := self._connection) is not None and connection.accepted:
-            self._send_notices(connection, delivery)
+            outbound.fill_notices(connection, self._room)
             left = until - self._clock.monotonic_us()
-            if left <= 0 or not (delivery.in_flight or self._notices.in_flight):
-                delivery.commit(at_once=True)
+            if left <= 0 or not outbound.in_flight:
+                outbound.delivery.commit(at_once=True)
                 connection.disconnect()
                 return
-            self._exchange(selector, delivery, left)
-        delivery.commit(at_once=True)
+            self._exchange(selector, outbound, left)
+        outbound.delivery.commit(at_once=True)
 
-    def _state_now(self, delivery: Delivery) -> PublisherState:
+    def _state_now(self, outbound: Outbound) -> PublisherState:
         accepted = self._connection is not None and self._connection.accepted
         return PublisherState(
             connected=accepted,
@@ -432,10 +387,10 @@ class Publisher:
             detail=self._detail,
             connections=self._connections,
             new_sessions=self._new_sessions,
-            published=delivery.published,
-            refused=delivery.refused,
-            set_aside=delivery.set_aside,
-            set_aside_words=delivery.set_aside_words,
+            published=outbound.delivery.published,
+            refused=outbound.delivery.refused,
+            set_aside=outbound.delivery.set_aside,
+            set_aside_words=outbound.delivery.set_aside_words,
             limits=self._limits if accepted else "",
         )
 
@@ -446,8 +401,3 @@ def _log_stray(topic: str, reason: str) -> None:
 
 def _json(value: Mapping[str, object]) -> bytes:
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()
-
-
-def _publication(notice: Notice) -> Publication:
-    properties = b"" if notice.correlation is None else packed("application/json", correlation=notice.correlation)
-    return Publication(notice.topic, notice.payload, notice.retain, properties)

@@ -52,11 +52,6 @@ class Window:
         return len(self._in_flight)
 
     @property
-    def sequences_in_flight(self) -> Sequence[int]:
-        """Sequences of the rows with the broker, in the order in which they were handed over."""
-        return tuple(self._in_flight)
-
-    @property
     def acknowledged(self) -> Sequence[int]:
         """Sequences with PUBACK that are still in the outbox."""
         return tuple(self._acknowledged)

@@ -85,6 +85,33 @@ def test_an_event_at_which_the_broker_hangs_up_does_not_block_the_others(
     assert backlog(database) == 0
 
 
+@pytest.mark.timeout(240)
+def test_a_notice_at_which_the_broker_hangs_up_blocks_nothing_and_costs_no_event(
+    make_broker: MakeBroker, database: Path
+) -> None:
+    broker = make_broker("allow_anonymous true", "max_packet_size 2000")
+    large, small = TOPICS.load("Tour 1"), TOPICS.load("Tour 2")
+    answers: list[bool] = []
+    with subscriber(broker) as listener, running(database, broker.port, protocol="3.1.1") as publisher:
+        eventually(connected(publisher), "it is connected")
+        append(database, 3)
+        publisher.post(Notice(large, b"x" * 3000, retain=True, answered=answers.append))
+        publisher.post(Notice(small, b"{}", retain=True))
+        publisher.wake()
+        eventually(lambda: answers == [True], "the large notice is given up", A_MINUTE_OR_TWO)
+        eventually(published(publisher, 3), "the events are published", A_MINUTE_OR_TWO)
+        eventually(lambda: bool(listener.payloads(small)), "the small notice arrives")
+        connections = publisher.state.connections
+        publisher.post(Notice(large, b"y" * 3000, retain=True, answered=answers.append))
+        eventually(lambda: answers == [True, True], "as large as before: not tried again")
+        publisher.post(Notice(large, b"z", retain=True))
+        eventually(lambda: listener.payloads(large) == [b"z"], "smaller: tried again")
+        assert publisher.state.connections == connections
+        assert publisher.state.set_aside == 0
+    assert set_aside(database) == {}
+    assert backlog(database) == 0
+
+
 def test_a_broker_that_only_takes_qos_0_gets_nothing_and_it_is_said(make_broker: MakeBroker, database: Path) -> None:
     append(database, 3)
     broker = make_broker("allow_anonymous true", "max_qos 0")

@@ -1,14 +1,11 @@
 from collections.abc import Callable
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from rfid_gateway.mqtt.brokers import Brokers
 from rfid_gateway.mqtt.homing import Homing
 from rfid_gateway.mqtt.reconnect import Loss, Reconnect
 from rfid_gateway.mqtt.settings import MqttSettings
-from rfid_gateway.mqtt.suspicion import LOSSES_ALONE, LOSSES_BEFORE_ALONE, Suspicion
 
 SETTINGS = MqttSettings(host="a", fallbacks=("b", "c:1884"))
 
@@ -112,34 +109,3 @@ def test_on_the_first_broker_nothing_is_looked_for() -> None:
     assert homing.due_at is None
     assert not homing.found(10_000, ())
     assert asked == []
-
-
-def test_an_event_is_given_up_after_it_has_ended_the_connection_alone_often_enough() -> None:
-    suspicion = Suspicion()
-    for _ in range(LOSSES_BEFORE_ALONE):
-        assert suspicion.ended([8, 7], works=True) is None
-    assert suspicion.alone
-    given_up = [suspicion.ended([7], works=True) for _ in range(LOSSES_ALONE)]
-    assert given_up == [None] * (LOSSES_ALONE - 1) + [7]
-    assert not suspicion.alone
-
-
-@pytest.mark.parametrize(("in_flight", "works"), [([7], False), ([7, 8], True), ([], True)])
-def test_a_loss_that_proves_nothing_never_gives_an_event_up(in_flight: list[int], works: bool) -> None:  # noqa: FBT001
-    suspicion = Suspicion()
-    assert [suspicion.ended(in_flight, works=works) for _ in range(50)] == [None] * 50
-
-
-@given(st.lists(st.sampled_from(["lost", "acknowledged"]), max_size=40))
-def test_an_acknowledgement_in_between_begins_the_count_anew(happenings: list[str]) -> None:
-    suspicion = Suspicion()
-    in_a_row = 0
-    for each in happenings:
-        if each == "acknowledged":
-            suspicion.clear()
-            in_a_row = 0
-        else:
-            in_a_row += 1
-            given_up = suspicion.ended([7], works=True)
-            assert (given_up == 7) == (in_a_row == LOSSES_BEFORE_ALONE + LOSSES_ALONE)
-            in_a_row = 0 if given_up else in_a_row

@@ -199,24 +199,6 @@ def test_a_full_disk_lets_nothing_be_set_aside_until_there_is_room() -> None:
     assert bench.outbox.aside == {1: "at most 5"}
 
 
-def test_an_event_at_which_the_broker_always_hangs_up_is_sent_alone_and_then_set_aside() -> None:
-    bench = Bench(count=3)
-    for _ in range(2):
-        bench.fill()
-        assert bench.delivery.in_flight == 3
-        assert not bench.delivery.connection_lost("reset", by_broker=True)
-    for attempt in range(3):
-        bench.fill()
-        assert bench.delivery.in_flight == 0, "sent before the broker has shown that the connection is good"
-        bench.delivery.works()
-        bench.fill()
-        assert bench.delivery.in_flight == 1
-        assert bench.delivery.connection_lost("reset", by_broker=True) == (attempt == 2)
-    assert list(bench.outbox.aside) == [1]
-    bench.fill()
-    assert bench.delivery.in_flight == 2
-
-
 def test_rows_that_come_back_into_the_outbox_are_sent_without_doubling_what_is_in_hand() -> None:
     bench = Bench(count=5)
     kept = bench.outbox.rows[0]

@@ -3,7 +3,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rfid_gateway.mqtt.mailbox import Mailbox, Notice, Receipt
-from rfid_gateway.mqtt.notices import Notices
 from rfid_gateway.mqtt.reconnect import LONGEST_US, SHORTEST_US, Loss, Reconnect, back_off_us
 from rfid_gateway.mqtt.settings import MqttSettings, TlsSettings
 from rfid_gateway.mqtt.wakeup import Wakeup
@@ -88,48 +87,6 @@ def test_alerts_of_one_topic_with_their_own_keys_do_not_replace_each_other() -> 
     mailbox.post(Notice("alerts", b"2", retain=False, key="reader dock-2"))
     assert [each.payload for each in mailbox.empty()[0]] == [b"1", b"2"]
     wakeup.close()
-
-
-def test_a_lost_notice_is_sent_again_unless_there_is_news() -> None:
-    notices = Notices()
-    for packet_id, each in enumerate((notice(b"old"), notice(b"kept", "u"), notice(b"over", "v")), 1):
-        notices.add(each)
-        assert notices.take() == each
-        notices.sent(packet_id, each)
-    notices.settle(3)
-    notices.add(notice(b"new"))
-    notices.lose()
-    assert [notices.take(), notices.take(), notices.take()] == [notice(b"new"), notice(b"kept", "u"), None]
-
-
-def test_whoever_posted_a_notice_hears_what_the_broker_said_also_after_a_lost_connection() -> None:
-    notices, heard = Notices(), list[bool]()
-    for packet_id, taken in ((1, True), (2, False)):
-        notices.add(Notice("t", b"x", retain=True, answered=heard.append))
-        lost = notices.take()
-        assert lost is not None
-        notices.sent(9, lost)
-        notices.lose()
-        again = notices.take()
-        assert again is not None
-        notices.sent(packet_id, again)
-        assert heard == [True][: packet_id - 1]
-        notices.settle(packet_id, taken=taken)
-    assert heard == [True, False]
-    notices.add(notice(b"nobody asks"))
-    notices.sent(3, notice(b"nobody asks"))
-    assert notices.settle(3) == notice(b"nobody asks")
-
-
-def test_a_standing_notice_is_said_again_after_each_reconnect() -> None:
-    notices = Notices()
-    notices.add(notice(b"online", standing=True))
-    for packet_id in range(3):
-        again = notices.take()
-        assert again == notice(b"online", standing=True)
-        notices.sent(packet_id, again)
-        notices.settle(packet_id)
-        notices.lose()
 
 
 def test_settings_that_do_not_fit_together_are_refused() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from rfid_gateway.mqtt.mailbox import Notice
-from rfid_gateway.mqtt.publisher import PublisherState
+from rfid_gateway.mqtt.publisher_state import PublisherState
 from rfid_gateway.mqtt.topics import Topics
 from rfid_gateway.retained import AGAIN_US, PAGE, PAUSE_US, REFUSED_US, TROUBLE_US, Retained
 from rfid_gateway.shipments.directory import Shipment, Unit
