@@ -15,9 +15,9 @@ from rfid_simulators.faults import RefuseAsBusy
 from rfid_simulators.serial.faults import Unplug, WrongBaud
 from tests.conftest import skip_or_fail
 from tests.guide.page import Command
-from tests.guide.pc import CONFIGURATION, warehouse_pc
+from tests.guide.pc import CONFIGURATION, Alias, warehouse_pc
 from tests.guide.warehouse import ON_THE_TABLE, PALLET, TABLE_PORT, Warehouse
-from tests.servers import Mosquitto, eventually, mosquitto_path
+from tests.servers import Mosquitto, eventually, free_port, mosquitto_path
 from tests.small_disk import small_disk
 
 Site = Callable[[Warehouse], None]
@@ -72,14 +72,24 @@ def _broker_files(folder: Path) -> None:
 
 
 @site()
-def empty(house: Warehouse) -> None:
-    """Nothing is configured and nothing runs."""
-    house.pc.path(CONFIGURATION).unlink()
+def running(house: Warehouse) -> None:
+    house.go()
 
 
 @site()
-def running(house: Warehouse) -> None:
-    house.go()
+def fresh(house: Warehouse) -> None:
+    """The package is installed and nothing is configured; the page's own addresses are those of this PC."""
+    pc, port = house.pc, free_port()
+    pc.path(CONFIGURATION).unlink()
+    pc.aliases = [
+        *pc.aliases[:3],
+        Alias("setup --no-input", f"setup --no-input --output {pc.path(CONFIGURATION)} --state-dir {pc.state}"),
+        Alias("--broker 127.0.0.1", f"--broker 127.0.0.1:{house.broker.port}"),
+        Alias("127.0.0.1:1883", f"127.0.0.1:{house.broker.port}"),
+        Alias('host = "127.0.0.1"', f'host = "127.0.0.1"\nport = {house.broker.port}'),
+        Alias("127.0.0.1:4001", f"127.0.0.1:{port}"),
+        Alias("--port 4001", f"--port {port}"),
+    ]
 
 
 # The broker ----------------------------------------------------------------------------------------------------------
