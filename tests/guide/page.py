@@ -107,7 +107,7 @@ def parse(text: str) -> list[Section]:
 
 
 def _block(lines: Iterator[tuple[int, str]], indent: str, begin: int) -> list[str]:
-    content = []
+    content: list[str] = []
     for _, line in lines:
         if line == f"{indent}```":
             return content

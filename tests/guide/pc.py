@@ -20,6 +20,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from tests.guide.page import Command, matches
 
@@ -221,7 +222,7 @@ class Pc:
             self._exit_code = process.returncode
             return self._printed(_read(output))
 
-    def _shell(self, line: str, output: object) -> subprocess.Popen[bytes]:
+    def _shell(self, line: str, output: IO[str] | int) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
             ["bash", "-c", f"exec {line}" if "|" not in line else line],
             cwd=self.folder / "home",
@@ -233,7 +234,7 @@ class Pc:
                 **self.environment,
             },
             stdin=subprocess.DEVNULL,
-            stdout=output,  # type: ignore[arg-type]
+            stdout=output,
             stderr=subprocess.STDOUT,
         )
 
@@ -308,9 +309,9 @@ def _never_ends(command: Command) -> bool:
     return following or (program(command.words) == "mosquitto_sub" and " -C " not in command.words)
 
 
-def _read(output: object) -> str:
-    output.seek(0)  # type: ignore[attr-defined]
-    return str(output.read())  # type: ignore[attr-defined]
+def _read(output: IO[str]) -> str:
+    output.seek(0)
+    return str(output.read())
 
 
 @contextmanager
