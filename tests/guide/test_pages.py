@@ -164,10 +164,12 @@ def test_the_table_of_symptoms_leads_to_every_section_and_links_lead_somewhere()
                 text = (DOCS / target).read_text()
                 titles = re.findall(r"^#+ +(.*)$", text, re.MULTILINE)
                 assert anchor in {Section(title, 0).anchor for title in titles}, f"docs/{page}: {target}#{anchor}"
-    page = sections(TROUBLE)
-    head = page[0].text
+    trouble = sections(TROUBLE)
+    head = trouble[0].text
     unlisted = {
-        section.title for section in page if section.site and f"(#{section.anchor})" not in head and section.line > 80
+        section.title
+        for section in trouble
+        if section.site and f"(#{section.anchor})" not in head and section.line > 80
     }
     assert unlisted == {"The database has reached its quota", "A reader's clock"}
 
