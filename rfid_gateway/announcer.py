@@ -183,7 +183,7 @@ class Announcer:
 
     def _say(self, alerts: Iterable[Alert]) -> None:
         for alert in alerts:
-            log.warning("alert", **_fields(alert))
+            log.warning("alert", **_fields(alert) | {"since": rfc3339(alert.since, "+00:00")})
             key = f"{self._topics.alerts} {alert.subject}"
             self._post(Notice(self._topics.alerts, alert_payload(alert), retain=False, key=key))
             if alert.kind == "reader_down" and alert.reader is not None:
@@ -232,6 +232,7 @@ def _reader_values(view: ReaderView) -> dict[str, object]:
     }
     values["clock_offset_s"] = None if view.clock_offset is None else round(view.clock_offset / 1e6, 3)
     del values["clock_offset"]
+    del values["heard_antennas"]  # for the people at the PC
     return values | times
 
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from rfid_gateway.reads import UP, ReaderState, ReaderStatus, TagReport
 
 RATE_OVER_S = 10
+NAMED = 5
+"""Readers that a line names; `rfid-gateway status` has all."""
 _SECOND = 1_000_000
 
 
@@ -37,6 +39,8 @@ class ReaderView:
     last_error_at: int | None = None
     reconnects: int = 0
     """Times that it came back since the gateway started."""
+    heard_antennas: tuple[int, ...] = ()
+    """Antennas that reads came from since the gateway started, as far as samples tell."""
 
 
 class ReaderViews:
@@ -68,6 +72,14 @@ class ReaderViews:
         """Readers that read and have no complaint."""
         return sum(view.state is ReaderState.ONLINE for view in tuple(self._views.values()))
 
+    def line(self) -> str:
+        """How many are online, and which are not and why not, for `systemctl status`."""
+        views = tuple(self._views.items())
+        others = [f"{name} {view.state}" for name, view in views if view.state is not ReaderState.ONLINE]
+        more = f", {len(others) - NAMED} more" if len(others) > NAMED else ""
+        named = f" ({', '.join(others[:NAMED])}{more})" if others else ""
+        return f"{len(views) - len(others)} of {len(views)} readers online{named}"
+
     def view(self, reader_id: str, now: int) -> ReaderView:
         """One reader at the monotonic time `now`."""
         reading = self._reading[reader_id]
@@ -77,6 +89,7 @@ class ReaderViews:
             reads=reading.reads,
             clock_offset=reading.clock_offset,
             last_read_at=reading.last_read_at,
+            heard_antennas=tuple(sorted(reading.heard_antennas)),
         )
 
     def all(self, now: int) -> dict[str, ReaderView]:
@@ -116,6 +129,7 @@ class _Reading:
         self.reads = 0
         self.clock_offset: int | None = None
         self.last_read_at: int | None = None
+        self.heard_antennas: set[int] = set()
         self._seconds: deque[list[int]] = deque(maxlen=RATE_OVER_S + 1)
         """Monotonic second and the reads in it."""
 
@@ -124,6 +138,9 @@ class _Reading:
         self.reads += reads
         self.clock_offset = report.clock_offset
         self.last_read_at = report.received_at
+        if reads:
+            # Samples: each antenna comes first in some report soon, and this is called for every report.
+            self.heard_antennas.add(report.tag_reads[0].antenna_id)
         second = report.received_monotonic // _SECOND
         if self._seconds and self._seconds[-1][0] >= second:
             self._seconds[-1][1] += reads

@@ -85,7 +85,9 @@ class StatusReport:
         readers, publisher, pipeline = self._announcer.readers, self._publishing.state, self.pipeline
         broker = "connected" if publisher.connected else publisher.detail or "not connected"
         trouble = f", database: {pipeline.store_trouble}" if pipeline and pipeline.store_trouble else ""
-        line = f"{readers.online} of {len(readers)} readers online, broker {broker}, {self._backlog} waiting{trouble}"
+        if pipeline and pipeline.house.room.words != "ok":
+            trouble += f", {pipeline.house.room.words}"
+        line = f"{readers.line()}, broker {broker}, {self._backlog} waiting{trouble}"
         reload = self._reloading.report
         if reload is None or not reload.mistakes:
             return line
@@ -142,6 +144,7 @@ class StatusReport:
             "web": self._web.words,
             "database": pipeline.store_trouble or "ok",
             "events_set_aside": events_set_aside,
+            "refused": self._publishing.state.refused,
             "databases_set_aside": names_aside(self._database),
             "disk": pipeline.house.room.words,
             "disk_free_bytes": pipeline.house.room.free_bytes,

@@ -55,17 +55,28 @@ def main() -> None:
         # Until `run` takes it: whoever wants a reload so early has it, the file is yet to be read.
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
     # Not before that: it takes a moment.
+    from rfid_gateway.cli import logs
     from rfid_gateway.config import ConfigError
 
     try:
         # Without click's own ending, the result is the exit code of whatever left early.
         sys.exit(cli(standalone_mode=False))
     except click.ClickException as error:
-        error.show()
+        if logs.for_journal():
+            complain(f"Error: {error.format_message()}")
+        else:
+            error.show()
         sys.exit(error.exit_code)
     except click.Abort:
         sys.exit(1)
     except ConfigError as error:
         for mistake in error.mistakes:
-            click.echo(mistake, err=True)
+            complain(mistake)
         sys.exit(2)
+
+
+def complain(words: str) -> None:
+    """Say why the program ends; in the journal as an error, so that `journalctl -p err` has it."""
+    from rfid_gateway.cli import logs
+
+    click.echo(f"<3>{words}" if logs.for_journal() else words, err=True)

@@ -103,7 +103,8 @@ def trace(name: str, config_file: Path, as_json: bool) -> None:  # noqa: FBT001 
     """Tell all about a shipment, an SSCC, an EPC (hex) or an event id: what is expected of it and where it was."""
     with existing_store(load(config_file)) as store:
         found = store.history.trace(name)
-    if not found.events and not found.shipments:
+        waiting = store.unbound.tags(1, name.upper())
+    if not found.events and not found.shipments and not waiting:
         raise click.ClickException(f"nothing is known of {name!r}: no shipment, SSCC, EPC or event id")
     if not as_json:
         for shipment in found.shipments:
@@ -120,6 +121,11 @@ def trace(name: str, config_file: Path, as_json: bool) -> None:  # noqa: FBT001 
             ):
                 if value:
                     click.echo(f"  {label:14}{value}")
+        for tag in waiting:
+            click.echo(
+                f"tag {tag.epc}: {tag.observations} observations from {local_time(tag.first_at)} to "
+                f"{local_time(tag.last_at)} wait for a shipment that has it"
+            )
     rows = (_row(event) for event in found.events)
     listing(rows, _COLUMNS, as_json=as_json, nothing="no events of it yet")
 

@@ -24,7 +24,7 @@ def configure(level: str) -> None:
             structlog.processors.TimeStamper(fmt="%H:%M:%S", utc=False),
             structlog.dev.ConsoleRenderer(colors=not os.environ.get("NO_COLOR")),
         ]
-    elif "JOURNAL_STREAM" in os.environ:
+    elif for_journal():
         processors += [_Prefixed(structlog.processors.LogfmtRenderer(key_order=["event"], drop_missing=True))]
     else:
         processors += [
@@ -38,6 +38,11 @@ def configure(level: str) -> None:
         # A reload may change the level, so that no logger may keep the one that it began with.
         cache_logger_on_first_use=False,
     )
+
+
+def for_journal() -> bool:
+    """Whether standard error is the journal's, as far as systemd's environment tells."""
+    return "JOURNAL_STREAM" in os.environ and not sys.stderr.isatty()
 
 
 class _Prefixed:

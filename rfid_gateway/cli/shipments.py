@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.progress import track
 
 from rfid_gateway.cli.configuration import config_option, existing_store, load
-from rfid_gateway.cli.output import Row, json_line, json_option, listing
+from rfid_gateway.cli.output import Row, json_line, json_option, listing, local_time
 from rfid_gateway.shipments.csv_source import parse_csv
 from rfid_gateway.shipments.directory import Shipment, Unit
 from rfid_gateway.shipments.faults import ShipmentSourceError
@@ -84,6 +84,27 @@ def show(shipment_id: str, config_file: Path, as_json: bool) -> None:  # noqa: F
         for line in value if isinstance(value, list) else [value]:
             if line not in (None, ""):
                 click.echo(f"{name.replace('_', ' '):20}{line}")
+
+
+@shipments.command()
+@click.option("-n", "--limit", default=100, show_default=True, help="How many tags at most.")
+@config_option
+@json_option
+def unknown(limit: int, config_file: Path, as_json: bool) -> None:  # noqa: FBT001 - click passes options by name
+    """List tags that were seen and that no shipment has: their events wait for the entry."""
+    with existing_store(load(config_file)) as store:
+        rows = (
+            {
+                "epc": tag.epc,
+                "observations": tag.observations,
+                "first": local_time(tag.first_at),
+                "last": local_time(tag.last_at),
+                "first_at": tag.first_at,
+                "last_at": tag.last_at,
+            }
+            for tag in store.unbound.tags(limit)
+        )
+        listing(rows, ("epc", "observations", "first", "last"), as_json=as_json, nothing="no tag waits for its entry")
 
 
 def _entries(store: Store, limit: int, door: str | None) -> Iterator[Shipment]:

@@ -1,15 +1,16 @@
 """`rfid-gateway status`."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import click
 from rich.table import Table
 
-from rfid_gateway.cli.configuration import config_option, state_folder
+from rfid_gateway.cli.configuration import config_option, load, state_folder
 from rfid_gateway.cli.output import json_line, json_option, local_time, print_table
 from rfid_gateway.clock import SystemClock
-from rfid_gateway.config import ConfigError
+from rfid_gateway.config import Config, ConfigError
 from rfid_gateway.state_file import read_state
 from rfid_gateway.state_guard import FRESH_US
 
@@ -26,16 +27,22 @@ def status(config_file: Path, as_json: bool) -> None:  # noqa: FBT001 - click pa
         if mistakes:
             raise ConfigError(mistakes) from None
         raise click.ClickException(f"the gateway has not run here yet: there is no {error.filename}") from None
-    running = not state["stopped"] and SystemClock().utc_us() - state["at"] < FRESH_US
-    state["running"] = running
+    running = state["running"] = is_running(state)
     if as_json:
         json_line(state)
     else:
         _show(state)
         for mistake in mistakes:
             click.secho(f"file      {mistake}", fg="red")
+        if not mistakes:
+            _show_unplaced(load(config_file), state["readers"])
     if not running:
         raise click.exceptions.Exit(1)
+
+
+def is_running(state: Mapping[str, Any]) -> bool:
+    """Whether the gateway that wrote this runs, and writes on."""
+    return not state["stopped"] and SystemClock().utc_us() - state["at"] < FRESH_US
 
 
 def _show(state: dict[str, Any]) -> None:
@@ -57,6 +64,9 @@ def _show(state: dict[str, Any]) -> None:
         click.secho(f"lost      {lost} observations, while nothing could be kept", fg="red", bold=True)
     _show_reload(state.get("reload"))
     click.echo(f"waiting   {state['backlog']} events not yet acknowledged by the broker")
+    if state["backlog"] and state.get("refused"):
+        words = f"{state['refused']} times the broker refused an event, and gets it again; the log says why"
+        click.secho(f"refused   {words}", fg="red", bold=True)
     if state.get("events_set_aside"):
         click.secho(
             f"set aside {state['events_set_aside']} events that the broker does not take: rfid-gateway outbox", fg="red"
@@ -92,6 +102,17 @@ def _show_readers(readers: dict[str, dict[str, Any]]) -> None:
             click.secho(f"{reader}: {row['detail']}", fg="red")
         elif row["last_error"]:
             click.echo(f"{reader}: last trouble {local_time(row['last_error_at'])}: {row['last_error']}")
+
+
+def _show_unplaced(config: Config, readers: dict[str, dict[str, Any]]) -> None:
+    """Say which reads become nothing, because their antenna belongs to no zone and no door."""
+    placed = {antenna for zone in config.zones for antenna in zone.rules.antennas}
+    placed |= {antenna for door in config.doors for antenna in door.rules.inside | door.rules.outside}
+    for reader, row in readers.items():
+        heard = row.get("heard_antennas", ())
+        if (reader, 0) not in placed and (unplaced := [each for each in heard if (reader, each) not in placed]):
+            antennas = ", ".join(f"{reader}:{each}" for each in unplaced)
+            click.secho(f"{reader}: tags are read at {antennas}, which is in no zone and no door: no event", fg="red")
 
 
 _COLUMNS = (

@@ -21,6 +21,17 @@ class UnboundObservation:
     """UTC, microseconds."""
 
 
+@dataclass(frozen=True, slots=True)
+class UnknownTag:
+    """A tag whose observations wait."""
+
+    epc: str
+    observations: int
+    first_at: int
+    """UTC, microseconds; of the first observation that waits."""
+    last_at: int
+
+
 class Unbound:
     """Observations without a shipment, bounded by count and age. Shares its connection's owner."""
 
@@ -67,6 +78,15 @@ class Unbound:
                 (limit,),
             )
             return self._remove({row[0] for row in rows})
+
+    def tags(self, limit: int, epc: str | None = None) -> list[UnknownTag]:
+        """Return the tags that wait, at most `limit`, those seen last first; with `epc` (hex) that one alone."""
+        rows = self._database.rows(
+            """SELECT epc, count(*), min(event_time), max(event_time) FROM unbound WHERE epc = coalesce(?, epc)
+               GROUP BY epc ORDER BY max(event_time) DESC, epc LIMIT ?""",
+            (epc, limit),
+        )
+        return [UnknownTag(str(row[0]), *(int(str(value)) for value in row[1:])) for row in rows]
 
     def count(self) -> int:
         """How many observations wait."""

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from rfid_simulators.steady_field import steady_field
+from tests.systemd import guide
 from tests.systemd.container import Container, eventually
 from tests.terminal import Terminal
 
@@ -99,6 +100,7 @@ def check_suite(suite: str, archive: Path, deb: Path, folder: Path) -> Iterator[
             life.journal,
             life.sandbox,
             life.several_gateways,
+            life.guide,
             life.mistake,
             life.upgrade,
             life.remove,
@@ -354,6 +356,21 @@ class _Life:
             "journalctl", "-u", "rfid-gateway@two", "-n", "5"
         )
         yield "a second gateway on the same PC", good and there and self._active(), detail
+
+    def guide(self) -> Iterator[_Found]:
+        """What the pages for administrators show, but for the package's removal, which has checks of its own."""
+        box = self._box
+        shutil.copy(self._deb, box.root / "root/rfid-gateway_0.1.0_amd64.deb")
+        box.write("/etc/systemd/system/ModemManager.service", "[Service]\nExecStart=/bin/sleep infinity\n")
+        north = (box.root / "etc/rfid-gateway/two.toml").read_text()
+        box.write("/etc/rfid-gateway/north.toml", north.replace("gate-2", "gate-3").replace("/two", "/north"))
+        for command in guide.commands():
+            if not command.startswith(guide.REMOVING):
+                done = box.finish("sh", "-c", f"cd /root && {guide.unattended(command)}")
+                yield f"guide: {command}", guide.fine(command, done.returncode), done.stdout[-300:]
+        box.finish("systemctl", "disable", "--now", "rfid-gateway@north")
+        good = eventually(lambda: self._text().startswith("2 of 2 readers online, broker connected"))
+        yield "guide: the gateway runs after it", good, self._text()
 
     # The package's end -----------------------------------------------------------------------------------------------
 

@@ -64,3 +64,27 @@ def test_online_counts_readers_without_a_complaint() -> None:
     readers.status(ReaderStatus("a", UTC, ReaderState.ONLINE))
     readers.status(ReaderStatus("b", UTC, ReaderState.DEGRADED, "hot"))
     assert (readers.online, len(readers)) == (1, 3)
+
+
+def test_a_line_names_the_readers_that_are_not_online_and_why() -> None:
+    readers = ReaderViews(["dock", "hall"], UTC)
+    readers.status(ReaderStatus("dock", UTC, ReaderState.ONLINE))
+    assert readers.line() == "1 of 2 readers online (hall connecting)"
+    readers.status(ReaderStatus("hall", UTC, ReaderState.ONLINE))
+    assert readers.line() == "2 of 2 readers online"
+    readers.status(ReaderStatus("dock", UTC, ReaderState.BUSY, "another client"))
+    readers.status(ReaderStatus("hall", UTC, ReaderState.DEGRADED, "antenna 1 is gone"))
+    assert readers.line() == "0 of 2 readers online (dock busy, hall degraded)"
+
+
+def test_a_line_names_five_readers_at_most() -> None:
+    readers = ReaderViews([f"r{number}" for number in range(8)], UTC)
+    assert readers.line().endswith("r3 connecting, r4 connecting, 3 more)")
+
+
+def test_antennas_that_were_heard_are_known() -> None:
+    readers = views()
+    assert readers.view("dock", 0).heard_antennas == ()
+    readers.report(report(0))
+    readers.report(TagReport("dock", UTC, 0, (TagRead("AB" * 12, 4, UTC, UTC),)))
+    assert readers.view("dock", 0).heard_antennas == (1, 4)
