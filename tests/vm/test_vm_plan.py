@@ -1,0 +1,39 @@
+"""The plan of power cuts: a seed repeats it, and it holds what the checks take for granted."""
+
+from tests.faults.field import CROSSING_US
+from tests.vm.plan import SPREAD_US, plan_cuts
+
+
+def test_a_seed_repeats_the_plan_and_another_one_does_not() -> None:
+    assert plan_cuts(7, 12) == plan_cuts(7, 12)
+    assert plan_cuts(7, 12) != plan_cuts(8, 12)
+
+
+def test_a_longer_plan_begins_as_the_shorter_one() -> None:
+    assert plan_cuts(7, 20)[:12] == plan_cuts(7, 12)
+
+
+def test_every_third_cut_has_no_broker() -> None:
+    assert [cut.number for cut in plan_cuts(3, 12) if cut.broker_away] == [3, 6, 9, 12]
+
+
+def test_no_tag_comes_to_the_same_place_twice_and_only_standing_tags_move() -> None:
+    seen: set[tuple[int, str]] = set()
+    moved: set[int] = set()
+    known: set[int] = set()
+    for cut in plan_cuts(5, 60):
+        came = {arrival.number for arrival in cut.arrivals if not arrival.moves}
+        for arrival in cut.arrivals:
+            assert (arrival.number, arrival.spot.zone) not in seen
+            seen.add((arrival.number, arrival.spot.zone))
+            assert not arrival.moves or (arrival.number in known and arrival.number not in moved)
+            moved |= {arrival.number} if arrival.moves else set()
+        known |= came
+    assert moved
+
+
+def test_instants_lie_within_the_round_and_within_a_passage() -> None:
+    for cut in plan_cuts(11, 60):
+        assert all(0 <= arrival.after_us < SPREAD_US for arrival in cut.arrivals)
+        assert 0 < cut.crossing_us < CROSSING_US
+        assert cut.at_us > 0
