@@ -88,7 +88,9 @@ def _make_root(folder: Path) -> Path:
     ]
     draft = folder / "draft.tar"
     command = ["mmdebstrap", "--quiet", "--variant=minbase", *_LEFT_OUT, f"--include={_PACKAGES}", *hooks]
-    subprocess.run([*command, "bookworm", draft], check=True)
+    print("making Debian for the virtual PC, once: about two minutes", flush=True)
+    done = subprocess.run([*command, "bookworm", draft], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, f"mmdebstrap: {done.stderr}"
     draft.rename(archive)
     return archive
 
@@ -110,7 +112,8 @@ def _make_disk(archive: Path, deb: Path, image: Image, root: Path) -> None:
         shutil.copy(found, target)
     draft = image.disk.with_suffix(".draft")
     draft.unlink(missing_ok=True)
-    subprocess.run(["mke2fs", "-q", "-t", "ext4", "-d", root, draft, f"{DISK_GB}G"], check=True)
+    subprocess.run(["truncate", f"--size={DISK_GB}G", draft], check=True)
+    subprocess.run(["mke2fs", "-q", "-t", "ext4", "-d", root, draft], check=True)
     draft.rename(image.disk)
     _remove(root)
 

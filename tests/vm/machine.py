@@ -118,6 +118,7 @@ class Machine:
         self._qmp: Connection | None = None
         self._agent: Connection | None = None
         self._console_from = 0
+        self._plugged = False
         self._numbers = itertools.count(1)
         for left in (self.console, self.adapter_log, self.witness):
             left.unlink(missing_ok=True)
@@ -126,7 +127,7 @@ class Machine:
     # The power -------------------------------------------------------------------------------------------------------
 
     def power_on(self) -> None:
-        """Switch on; it boots by itself from here on."""
+        """Switch on; it boots by itself from here on. What was plugged in still is."""
         assert self._process is None
         self._console_from = self.console.stat().st_size if self.console.exists() else 0
         with (self._folder / "qemu.log").open("ab") as log:
@@ -134,7 +135,8 @@ class Machine:
         self._qmp = self._connect(self._folder / "qmp")
         self._qmp.next(_ANSWER_PATIENCE_S)
         self._qmp.ask("qmp_capabilities")
-        self.plug_in()
+        if self._plugged:
+            self.plug_in()
 
     def cut_power(self) -> None:
         """Nobody in the guest hears of it."""
@@ -224,9 +226,11 @@ class Machine:
             },
         )
         self._ask("device_add", driver="usb-serial", id=READER, chardev=READER, serial=ADAPTER)
+        self._plugged = True
 
     def pull(self) -> None:
         """Pull the adapter; the reader behind it has no power either."""
+        self._plugged = False
         self._unplug(READER)
 
     def plug_in_other(self, name: str) -> None:
