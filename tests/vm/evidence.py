@@ -71,8 +71,8 @@ def gaps(events: Iterable[Event]) -> list[str]:
     return [f"sequences {missing} never came"] if missing else []
 
 
-def reads_missed(stays: Sequence[Stay], cut_us: int, back_us: int) -> int:
-    """Reads of tags that stood there while no reader was asked: from the cut until the readers are online again."""
+def reads_while_down(stays: Sequence[Stay], cut_us: int, back_us: int) -> int:
+    """Reads of the tags that stood there, from the cut until the readers are online again."""
     return sum(max(0, back_us - max(cut_us, stay.start)) // stay.period_us for stay in stays)
 
 

@@ -236,7 +236,9 @@ class Machine:
     def plug_in_other(self, name: str) -> None:
         """Plug in another adapter, with nothing behind it."""
         self._ask("chardev-add", id=name, backend={"type": "null", "data": {}})
-        self._ask("device_add", driver="usb-serial", id=name, chardev=name, serial=name.upper())
+        # Without the last word QEMU waits for a program that opens the other end.
+        plugged = {"always-plugged": True}
+        self._ask("device_add", driver="usb-serial", id=name, chardev=name, serial=name.upper(), **plugged)
 
     def pull_other(self, name: str) -> None:
         self._unplug(name)

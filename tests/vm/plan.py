@@ -7,10 +7,13 @@ from dataclasses import dataclass
 from tests.faults.field import CROSSING_US, SPOTS, Spot
 
 SECOND = 1_000_000
-SPREAD_US = 4 * SECOND
-"""Arrivals of a round are spread over this time."""
-_BEFORE_US, _AFTER_US = SECOND, 3 * SECOND
-"""The cut comes at some instant from the first after the round's beginning to this after its last arrival."""
+SPREAD_US = 5 * SECOND
+"""A round begins its last passage at some instant of this time; the cut follows within that passage."""
+_EARLIEST_US = SECOND
+_LAST_MOMENT_US = SECOND
+"""Every other arrival comes so shortly before the cut: on its way through the gateway when the power goes."""
+_COMING_UP_S = (8.0, 45.0)
+"""Instants of booting under software emulation: from the kernel to the gateway's first reads."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,15 +36,18 @@ class Cut:
     """The broker cannot be reached from the round's beginning until the gateway is READY again."""
     arrivals: tuple[Arrival, ...]
     at_us: int
-    """The power is cut so long after the round's beginning; where the broker is away, after an event waits on disk."""
+    """So long after the round's beginning a tag begins to go through the door; where the broker is away, an event waits
+    on disk before that."""
     crossing_us: int
-    """A tag that goes through the door at the cut had begun so long before it."""
+    """So long after that the power is cut."""
+    again_after_s: float | None
+    """The power is cut once more so long after it came back: the PC is still coming up."""
     taken_away: float
     """Which part of the tags whose events are on disk nobody reads afterwards: they come from the disk or never."""
 
     @property
     def kind(self) -> str:
-        return "broker away" if self.broker_away else "broker there"
+        return f"broker {'away' if self.broker_away else 'there'}{', twice' if self.again_after_s is not None else ''}"
 
 
 def plan_cuts(seed: int, cuts: int, spots: Sequence[Spot] = SPOTS) -> list[Cut]:
@@ -52,8 +58,10 @@ def plan_cuts(seed: int, cuts: int, spots: Sequence[Spot] = SPOTS) -> list[Cut]:
     following = 0
     for number in range(1, cuts + 1):
         arrivals, settled = [], {}
-        for _ in range(chance.randint(4, 8)):
-            after = chance.randrange(SPREAD_US)
+        at, crossing = chance.randrange(_EARLIEST_US, SPREAD_US), chance.randrange(CROSSING_US // 4, CROSSING_US)
+        for index in range(chance.randint(4, 8)):
+            last_moment = at + crossing - chance.randrange(_LAST_MOMENT_US)
+            after = last_moment if index % 2 else chance.randrange(at)
             if standing and chance.random() < 0.25:
                 # Each tag moves once at most, so that a place and a tag are one event for ever.
                 tag = chance.choice(sorted(standing))
@@ -71,8 +79,9 @@ def plan_cuts(seed: int, cuts: int, spots: Sequence[Spot] = SPOTS) -> list[Cut]:
                 number,
                 broker_away=number % 3 == 0,
                 arrivals=tuple(arrivals),
-                at_us=chance.randrange(_BEFORE_US, SPREAD_US + _AFTER_US),
-                crossing_us=chance.randrange(CROSSING_US // 4, CROSSING_US),
+                at_us=at,
+                crossing_us=crossing,
+                again_after_s=chance.uniform(*_COMING_UP_S) if number % 4 == 2 else None,
                 taken_away=chance.choice((0.0, 0.5, 1.0)),
             )
         )

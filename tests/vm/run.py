@@ -83,16 +83,27 @@ def _run(site: Site, machine: Machine, seed: int, cuts: int, parts: list[str], r
 
 
 def _table(costs: list[Cost]) -> Table:
-    names = ("committed", "waiting", "on the way", "entries", "standing", "READY s", "well s", "missed", "unsaved")
+    names = (
+        "committed",
+        "waiting",
+        "on the way",
+        "entries",
+        "standing",
+        "READY s",
+        "well s",
+        "reads down",
+        "lost",
+        "unsaved",
+    )
     table = Table("power cut", *names, "passage", "wrong")
     for column in table.columns[1:]:
         column.justify = "right"
     for cost in costs:
         figures = (cost.committed, cost.waiting, cost.on_the_way, cost.entries, cost.standing)
         times = (f"{cost.ready.since_kernel_s:.1f}", f"{cost.back_s:.1f}")
-        lost = (cost.missed, cost.unsaved)
+        reads = (cost.reads_down, cost.reads_lost, cost.unsaved)
         name = f"{cost.cut.number} {cost.cut.kind}"
-        table.add_row(name, *map(str, figures), *times, *map(str, lost), cost.passage, str(len(cost.wrong)))
+        table.add_row(name, *map(str, figures), *times, *map(str, reads), cost.passage, str(len(cost.wrong)))
     return table
 
 
@@ -100,10 +111,12 @@ def _summary(costs: list[Cost]) -> str:
     ready = [cost.ready.since_kernel_s for cost in costs]
     outcomes = [cost.passage for cost in costs]
     passages = ", ".join(f"{outcomes.count(outcome)} {outcome}" for outcome in dict.fromkeys(outcomes))
+    twice = sum(cost.cut.again_after_s is not None for cost in costs)
+    away = sum(cost.cut.broker_away for cost in costs)
     return (
-        f"{len(costs)} power cuts, {sum(cost.cut.broker_away for cost in costs)} without a broker; wrong: "
-        f"{sum(len(cost.wrong) for cost in costs)}; READY after {min(ready):.1f} to {max(ready):.1f} s (median "
-        f"{statistics.median(ready):.1f}); passages at the cut: {passages}"
+        f"{len(costs)} power cuts ({away} without a broker) and {twice} more while coming up; wrong: "
+        f"{sum(len(cost.wrong) for cost in costs)}; READY {min(ready):.1f} to {max(ready):.1f} s after the kernel "
+        f"(median {statistics.median(ready):.1f}); passages at the cut: {passages}"
     )
 
 

@@ -104,13 +104,15 @@ class Site:
         parts.callback(self._listener.close)
         self.proxy = parts.enter_context(Proxy((broker.host, broker.port), f"{OWN}events/"))
         began = self.clock.monotonic_us()
-        llrp = {name: LlrpReaderServer(sources=Sources(self._radio(name))).start(began) for name in ("shelf", "gate")}
-        for server in llrp.values():
+        self._llrp = {
+            name: LlrpReaderServer(sources=Sources(self._radio(name))).start(began) for name in ("shelf", "gate")
+        }
+        for server in self._llrp.values():
             parts.callback(server.stop)
         self.reader_port = free_port()
         table = SerialReaderServer(SimulatedChafon(ChafonSetting()), self._radio("table"), TcpWire(self.reader_port))
         parts.enter_context(table)
-        self.ports = {"broker": self.proxy.port, **{name: server.address[1] for name, server in llrp.items()}}
+        self.ports = {"broker": self.proxy.port, **{name: server.address[1] for name, server in self._llrp.items()}}
 
     def configuration(self) -> str:
         """The guest's gateway.toml."""
@@ -177,6 +179,10 @@ class Site:
     def taken(self) -> set[str]:
         """Shipments whose entry the gateway has acknowledged."""
         return {topic.removeprefix(_DIRECTORY) for topic in self.proxy.record.taken if topic.startswith(_DIRECTORY)}
+
+    def lost_reads(self) -> int:
+        """Reads that LLRP readers had to give up so far: nobody was there and their buffer was full."""
+        return sum(server.counters.lost_tags for server in self._llrp.values())
 
     def _radio(self, reader: str) -> Radio:
         hear = self.field.radio(reader)

@@ -13,7 +13,7 @@ from tests.vm.evidence import (
     passage_outcome,
     passage_unsaved,
     read_witness,
-    reads_missed,
+    reads_while_down,
     saved_reads,
 )
 
@@ -59,10 +59,10 @@ def test_a_gap_is_found_and_a_repetition_is_none() -> None:
     assert gaps([SENT[0], replace(SENT[1], sequence=4)]) == ["sequences [2, 3] never came"]
 
 
-def test_reads_are_missed_from_the_cut_or_the_arrival_until_the_readers_are_back() -> None:
+def test_reads_while_down_count_from_the_cut_or_the_arrival_until_the_readers_are_back() -> None:
     stays = [Stay("S-1", "AB", SPOTS[0], 0, 100), Stay("S-2", "AC", SPOTS[0], 1_500, 100)]
-    assert reads_missed(stays, 1_000, 2_000) == 10 + 5
-    assert reads_missed(stays, 1_000, 1_000) == 0
+    assert reads_while_down(stays, 1_000, 2_000) == 10 + 5
+    assert reads_while_down(stays, 1_000, 1_000) == 0
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 """The plan of power cuts: a seed repeats it, and it holds what the checks take for granted."""
 
 from tests.faults.field import CROSSING_US
-from tests.vm.plan import SPREAD_US, plan_cuts
+from tests.vm.plan import plan_cuts
 
 
 def test_a_seed_repeats_the_plan_and_another_one_does_not() -> None:
@@ -34,6 +34,11 @@ def test_no_tag_comes_to_the_same_place_twice_and_only_standing_tags_move() -> N
 
 def test_instants_lie_within_the_round_and_within_a_passage() -> None:
     for cut in plan_cuts(11, 60):
-        assert all(0 <= arrival.after_us < SPREAD_US for arrival in cut.arrivals)
         assert 0 < cut.crossing_us < CROSSING_US
-        assert cut.at_us > 0
+        instants = [cut.at_us + cut.crossing_us - arrival.after_us for arrival in cut.arrivals]
+        assert all(0 <= before_us <= cut.at_us + cut.crossing_us for before_us in instants)
+        assert sum(before_us <= 1_000_000 for before_us in instants) >= 2
+
+
+def test_every_fourth_cut_is_followed_by_another_one_while_the_pc_comes_up() -> None:
+    assert [cut.number for cut in plan_cuts(3, 12) if cut.again_after_s is not None] == [2, 6, 10]
