@@ -7,28 +7,22 @@ as with a real PC; a disk that lies about what it has written is not simulated.
 import base64
 import contextlib
 import itertools
-import json
 import shutil
-import socket
 import subprocess
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.vm.connection import ANSWER_PATIENCE_S, Connection, MachineError
 from tests.vm.image import ADAPTER, Image, make_disk
-from tests.vm.messages import Boot, Message, MessageSplitter, read_console
+from tests.vm.messages import Boot, read_console
 
 UNIT = "rfid-gateway.service"
 READER = "reader"
 """Name of the USB device and of its character device."""
 MEMORY_MB = 1536
 _BOOT_PATIENCE_S = 240.0
-_ANSWER_PATIENCE_S = 60.0
-
-
-class MachineError(Exception):
-    """The virtual PC does not do what it should."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,53 +40,6 @@ class Ready:
     since_kernel_s: float
     since_start_s: float
     """From the start of the service's process."""
-
-
-class Connection:
-    """A UNIX socket with JSON messages, one question at a time. Owner: the machine."""
-
-    def __init__(self, path: Path) -> None:
-        self.events: list[Message] = []
-        """Messages that were no answers."""
-        self._splitter = MessageSplitter()
-        self._messages: list[Message] = []
-        self._socket = socket.socket(socket.AF_UNIX)
-        try:
-            self._socket.connect(str(path))
-        except OSError:
-            self._socket.close()
-            raise
-
-    def ask(self, execute: str, patience_s: float = _ANSWER_PATIENCE_S, **arguments: Any) -> Any:
-        """What the command returned; MachineError where it failed, TimeoutError where nothing comes."""
-        question: Message = {"execute": execute, "arguments": arguments}
-        self._socket.settimeout(patience_s)
-        self._socket.sendall(json.dumps(question).encode() + b"\n")
-        while True:
-            message = self.next(patience_s)
-            if "return" in message:
-                return message["return"]
-            if "error" in message:
-                raise MachineError(f"{execute}: {message['error']}")
-            self.events.append(message)
-
-    def next(self, patience_s: float) -> Message:
-        """The next message."""
-        self._socket.settimeout(patience_s)
-        while not self._messages:
-            data = self._socket.recv(65_536)
-            if not data:
-                raise MachineError("the virtual PC has hung up")
-            self._messages += self._splitter.feed(data)
-        return self._messages.pop(0)
-
-    def wait_event(self, name: str, patience_s: float) -> None:
-        """Wait for an event that has come or is to come."""
-        while not any(event.get("event") == name for event in self.events):
-            self.events.append(self.next(patience_s))
-
-    def close(self) -> None:
-        self._socket.close()
 
 
 class Machine:
@@ -133,7 +80,7 @@ class Machine:
         with (self._folder / "qemu.log").open("ab") as log:
             self._process = subprocess.Popen(self._command(), stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         self._qmp = self._connect(self._folder / "qmp")
-        self._qmp.next(_ANSWER_PATIENCE_S)
+        self._qmp.next(ANSWER_PATIENCE_S)
         self._qmp.ask("qmp_capabilities")
         if self._plugged:
             self.plug_in()
@@ -273,7 +220,7 @@ class Machine:
         return agent
 
     def _connect(self, path: Path) -> Connection:
-        until = time.monotonic() + _ANSWER_PATIENCE_S
+        until = time.monotonic() + ANSWER_PATIENCE_S
         while True:
             try:
                 return Connection(path)

@@ -21,10 +21,11 @@ from rich.table import Table
 
 from tests.faults.field import shipment_of
 from tests.servers import mosquitto_path
+from tests.vm.connection import MachineError
 from tests.vm.cuts import AT_THE_CUT, Cost, PowerCuts
 from tests.vm.finding import Finding, happened
 from tests.vm.image import make_image
-from tests.vm.machine import Machine, MachineError, missing_programs
+from tests.vm.machine import Machine, missing_programs
 from tests.vm.plan import plan_cuts
 from tests.vm.site import Site, all_well, wait
 from tests.vm.system import check_system, switch_off
@@ -82,28 +83,32 @@ def _run(site: Site, machine: Machine, seed: int, cuts: int, parts: list[str], r
         report.add(finding)
 
 
+_COLUMNS = {
+    "committed": "committed",
+    "told": "said",
+    "waiting": "waiting",
+    "on the way": "on_the_way",
+    "entries": "entries",
+    "standing": "standing",
+    "READY s": "ready_s",
+    "well s": "back_s",
+    "reads down": "reads_down",
+    "lost": "reads_lost",
+    "unsaved": "unsaved",
+    "passage": "passage",
+}
+"""Headings and what stands below them of a cut's row."""
+
+
 def _table(costs: list[Cost]) -> Table:
-    names = (
-        "committed",
-        "waiting",
-        "on the way",
-        "entries",
-        "standing",
-        "READY s",
-        "well s",
-        "reads down",
-        "lost",
-        "unsaved",
-    )
-    table = Table("power cut", *names, "passage", "wrong")
+    table = Table("power cut", *_COLUMNS, "wrong")
     for column in table.columns[1:]:
         column.justify = "right"
     for cost in costs:
-        figures = (cost.committed, cost.waiting, cost.on_the_way, cost.entries, cost.standing)
-        times = (f"{cost.ready.since_kernel_s:.1f}", f"{cost.back_s:.1f}")
-        reads = (cost.reads_down, cost.reads_lost, cost.unsaved)
-        name = f"{cost.cut.number} {cost.cut.kind}"
-        table.add_row(name, *map(str, figures), *times, *map(str, reads), cost.passage, str(len(cost.wrong)))
+        row = cost.row()
+        cells = (row[name] for name in _COLUMNS.values())
+        words = (f"{cell:.1f}" if isinstance(cell, float) else str(cell) for cell in cells)
+        table.add_row(f"{cost.cut.number} {cost.cut.kind}", *words, str(len(cost.wrong)))
     return table
 
 

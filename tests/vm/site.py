@@ -20,9 +20,10 @@ from tests.faults.field import DOOR, READERS, SPOTS, Crossing, Field, Stay, Trut
 from tests.faults.packets import Event, read_event
 from tests.faults.proxy import FAIR, Proxy, Weather
 from tests.servers import Mosquitto, Subscriber, free_port, mosquitto_path
+from tests.vm.connection import MachineError
 from tests.vm.evidence import read_witness
 from tests.vm.image import PORT_NAME
-from tests.vm.machine import Machine, MachineError
+from tests.vm.machine import Machine
 from tests.vm.messages import MessageSplitter
 
 PATIENCE_S = 180.0
