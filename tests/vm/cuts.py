@@ -108,18 +108,25 @@ class PowerCuts:
         self._machine = machine
         self._chance = random.Random(f"{seed}/rounds")
         self._folder = folder
+        self._wrong: list[str] = []
+        """What is wrong in this round."""
 
     def run(self, plan: list[Cut]) -> Iterator[Cost]:
         """One round after the other; ends early where one does not come to its end."""
         for cut in plan:
-            yield self._round(cut)
+            self._wrong.clear()
+            try:
+                yield self._round(cut)
+            except TimeoutError as error:
+                # What was found on the disk before is the likelier cause, and must not be lost.
+                raise TimeoutError(f"cut {cut.number}: {'; '.join([*self._wrong, str(error)])}") from error
 
     def _round(self, cut: Cut) -> Cost:
         site, machine = self._site, self._machine
         before = set(site.stays)
         began_us = self._traffic(cut)
         self._sleep_until(began_us + cut.at_us)
-        wrong: list[str] = []
+        wrong = self._wrong
         if cut.broker_away:
             # Committed and unsent: the disk alone has it now.
             known = {event.sequence for event in site.received()}
@@ -144,8 +151,7 @@ class PowerCuts:
             machine.power_on()
         on_at, on_us = time.time(), site.clock.monotonic_us()
         ready = machine.wait_ready()
-        if cut.broker_away:
-            site.broker_back()
+        site.broker_back()
         self._wait_for(cut, on_at)
         back_us = site.clock.monotonic_us()
         boots.append(machine.boot())
@@ -193,6 +199,8 @@ class PowerCuts:
             site.announce(*new, *spare, *door)
             wait(lambda: wanted <= site.taken(), "entries of the directory are taken")
             site.broker_away()
+        if cut.slow:
+            site.broker_slow()
         began_us = site.clock.monotonic_us()
         site.put(
             *(

@@ -34,6 +34,8 @@ class Cut:
     number: int
     broker_away: bool
     """The broker cannot be reached from the round's beginning until the gateway is READY again."""
+    slow: bool
+    """The network is slow until then: events and PUBACKs are on their way when the power goes."""
     arrivals: tuple[Arrival, ...]
     at_us: int
     """So long after the round's beginning a tag begins to go through the door; where the broker is away, an event waits
@@ -47,11 +49,12 @@ class Cut:
 
     @property
     def kind(self) -> str:
-        return f"broker {'away' if self.broker_away else 'there'}{', twice' if self.again_after_s is not None else ''}"
+        network = "broker away" if self.broker_away else "slow network" if self.slow else "broker there"
+        return f"{network}{', twice' if self.again_after_s is not None else ''}"
 
 
 def plan_cuts(seed: int, cuts: int, spots: Sequence[Spot] = SPOTS) -> list[Cut]:
-    """Plan; every third round has no broker."""
+    """Plan; of three rounds one has a slow network, one a good one and one no broker."""
     chance = random.Random(seed)
     standing: dict[int, str] = {}
     planned: list[Cut] = []
@@ -78,6 +81,7 @@ def plan_cuts(seed: int, cuts: int, spots: Sequence[Spot] = SPOTS) -> list[Cut]:
             Cut(
                 number,
                 broker_away=number % 3 == 0,
+                slow=number % 3 == 1,
                 arrivals=tuple(arrivals),
                 at_us=at,
                 crossing_us=crossing,

@@ -9,6 +9,7 @@ qemu-system-x86_64, mmdebstrap and Mosquitto; what it makes lies in build/vm.
 import json
 import os
 import random
+import signal
 import statistics
 import sys
 import time
@@ -148,6 +149,8 @@ def main(*, deb: Path, cuts: int, seed: int | None, parts: str, json_file: Path)
     again = f"make test-vm SEED={seed} CUTS={cuts} PARTS={parts}"
     print(f"seed {seed}; again: {again}", flush=True)
     began = time.monotonic()
+    # Ended by a timeout's SIGTERM, the virtual PC must not go on without us.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     image = make_image(deb, FOLDER)
     report = _Report()
     with ExitStack() as stack:

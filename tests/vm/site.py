@@ -151,7 +151,12 @@ class Site:
         self.proxy.set_weather(Weather(open=False))
         self.proxy.cut(reset=True)
 
+    def broker_slow(self) -> None:
+        """An event takes about half a second to the broker, a PUBACK a sixth of one back."""
+        self.proxy.set_weather(Weather(slice_bytes=400, delay_s=0.15))
+
     def broker_back(self) -> None:
+        """The way to the broker is free."""
         self.proxy.set_weather(FAIR)
 
     def stay(self, number: int, spot_number: int, kind: str) -> Truth:

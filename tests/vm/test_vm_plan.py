@@ -13,8 +13,9 @@ def test_a_longer_plan_begins_as_the_shorter_one() -> None:
     assert plan_cuts(7, 20)[:12] == plan_cuts(7, 12)
 
 
-def test_every_third_cut_has_no_broker() -> None:
+def test_of_three_cuts_one_has_no_broker_and_one_a_slow_network() -> None:
     assert [cut.number for cut in plan_cuts(3, 12) if cut.broker_away] == [3, 6, 9, 12]
+    assert [cut.number for cut in plan_cuts(3, 12) if cut.slow] == [1, 4, 7, 10]
 
 
 def test_no_tag_comes_to_the_same_place_twice_and_only_standing_tags_move() -> None:
