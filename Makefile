@@ -60,7 +60,7 @@ fuzz: $(VENV)/.dev  ## every parser for SECONDS each (60 without); what crashes 
 	$(BIN)/python -m pip install --quiet --editable '.[fuzz]'
 	$(BIN)/python -m fuzz.run --seconds $(if $(filter-out 0,$(SECONDS)),$(SECONDS),60)
 
-.PHONY: deb test-systemd
+.PHONY: deb test-systemd test-vm
 deb: $(VENV)/.dev  ## dist/rfid-gateway_VERSION_amd64.deb for Debian 12, Debian 13 and Ubuntu 24.04
 	@sh .ci/packaging
 	@PYTHON=$(BIN)/python sh debian/build
@@ -69,6 +69,11 @@ deb: $(VENV)/.dev  ## dist/rfid-gateway_VERSION_amd64.deb for Debian 12, Debian 
 test-systemd: deb  ## the package under real systemd: install, run, kill, hang, upgrade, remove (as root)
 	@sh .ci/packaging systemd
 	$(BIN)/python -m tests.systemd.run $(if $(SUITES),--suites $(SUITES)) --deb $$(ls dist/rfid-gateway_*.deb)
+
+test-vm: deb servers  ## the package on a virtual PC: CUTS power cuts (12 without), a USB reader pulled; SEED=, PARTS=; as root
+	@sh .ci/packaging vm
+	@$(BIN)/python -m tests.vm.run --deb $$(ls dist/rfid-gateway_*.deb) --cuts $(or $(CUTS),12) \
+		$(if $(SEED),--seed $(SEED)) $(if $(PARTS),--parts $(PARTS))
 
 clean:
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

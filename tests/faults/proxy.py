@@ -40,6 +40,8 @@ class Record:
     """PUBLISH packets of events as the gateway sent them, in order, repetitions too."""
     acknowledged: list[Event] = field(default_factory=list)
     """Those whose PUBACK was passed on to the gateway, in order."""
+    taken: list[str] = field(default_factory=list)
+    """Topics of messages to the gateway whose PUBACK it has sent: it has kept what they say."""
     connections: int = 0
     """CONNECT packets from the gateway."""
     cut: int = 0
@@ -208,6 +210,9 @@ class Proxy:
         if packet.kind == CONNECT:
             link.level = protocol_level(packet)
             self.record.connections += 1
+        if packet.kind == PUBACK:
+            topic = link.inbound.pop(int.from_bytes(packet.body[:2], "big"), None)
+            self.record.taken += [] if topic is None or acknowledged_id(packet) is None else [topic]
         if packet.kind != PUBLISH:
             return True
         publish = read_publish(packet, link.level)
@@ -225,6 +230,8 @@ class Proxy:
         return self._withhold
 
     def _from_broker(self, link: "_Link", packet: Packet) -> bool:
+        if packet.kind == PUBLISH and (publish := read_publish(packet, link.level)) is not None:
+            link.inbound[publish.packet_id] = publish.topic
         if packet.kind != PUBACK:
             return True
         packet_id = int.from_bytes(packet.body[:2], "big")
@@ -249,6 +256,8 @@ class _Link:
         self.dead = False
         """In a black hole."""
         self.in_flight: dict[int, Event] = {}
+        self.inbound: dict[int, str] = {}
+        """Topics of what the gateway has not acknowledged."""
         self._writers = (gateway, broker)
 
     def close(self, *, reset: bool) -> None:

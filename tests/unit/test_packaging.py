@@ -77,6 +77,17 @@ def test_systemd_takes_the_unit_and_finds_it_locked_in(unit: str, tmp_path: Path
     assert found.returncode == 0, found.stdout[-200:]
 
 
+@pytest.mark.parametrize("unit", UNITS)
+def test_what_the_sandbox_lets_in_by_name_is_known_to_the_kernel_before_the_start(unit: str) -> None:
+    """systemd looks a class of devices up once; `make test-vm` plugs the first adapter in after the start."""
+    lines = (ROOT / "systemd" / unit).read_text().splitlines()
+    modules = {"char-ttyUSB": "usbserial", "char-ttyACM": "cdc_acm"}
+    allowed = [line.removeprefix("DeviceAllow=").split()[0] for line in lines if line.startswith("DeviceAllow=")]
+    loaded = " ".join(f"modprobe@{modules[name]}.service" for name in allowed)
+    assert allowed
+    assert {f"Wants={loaded}", f"After={loaded}"} <= set(lines)
+
+
 def test_the_units_of_one_and_of_several_gateways_differ_in_names_alone() -> None:
     one, several = ((ROOT / "systemd" / unit).read_text() for unit in UNITS)
     assert one != several
