@@ -25,6 +25,7 @@ _COMMANDS = {
     "trace": "rfid_gateway.cli.events:trace",
     "outbox": "rfid_gateway.cli.outbox:outbox",
     "service": "rfid_gateway.cli.service:service",
+    "support-bundle": "rfid_gateway.cli.support_bundle:support_bundle",
     "version": "rfid_gateway.cli.version:version",
 }
 
