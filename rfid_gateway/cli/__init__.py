@@ -13,6 +13,7 @@ _COMMANDS = {
     "demo": "rfid_gateway.cli.demo:demo",
     "check": "rfid_gateway.cli.check:check",
     "status": "rfid_gateway.cli.status:status",
+    "top": "rfid_gateway.cli.top:top",
     "detect": "rfid_gateway.cli.detect:detect",
     "discover": "rfid_gateway.cli.discover:discover",
     "decode": "rfid_gateway.cli.decode:decode",

@@ -1,18 +1,23 @@
 """`rfid-gateway status`."""
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import click
 from rich.table import Table
 
 from rfid_gateway.cli.configuration import config_option, load
 from rfid_gateway.cli.output import json_line, json_option, local_time, print_table
+from rfid_gateway.cli.status_cells import (
+    NUMBERS,
+    READER_COLUMNS,
+    State,
+    current_state,
+    headline,
+    reader_cells,
+    troubles,
+)
 from rfid_gateway.clock import SystemClock
-from rfid_gateway.state_file import read_state
-
-_FRESH_US = 10_000_000
-"""The gateway writes its status every second; older than this, it is not running or hangs."""
 
 
 @click.command()
@@ -20,41 +25,22 @@ _FRESH_US = 10_000_000
 @json_option
 def status(config_file: Path, as_json: bool) -> None:  # noqa: FBT001 - click passes options by name
     """Say how the gateway on this PC is doing; exit code 1 if it is not running."""
-    config = load(config_file)
-    try:
-        state: dict[str, Any] = read_state(Path(config.gateway.state_dir))
-    except FileNotFoundError as error:
-        raise click.ClickException(f"the gateway has not run here yet: there is no {error.filename}") from None
-    running = not state["stopped"] and SystemClock().utc_us() - state["at"] < _FRESH_US
-    state["running"] = running
+    state = current_state(load(config_file), SystemClock().utc_us())
     if as_json:
         json_line(state)
     else:
         _show(state)
-    if not running:
+    if not state["running"]:
         raise click.exceptions.Exit(1)
 
 
-def _show(state: dict[str, Any]) -> None:
-    if state["running"]:
-        click.secho(f"running since {local_time(state['started'])}", fg="green", bold=True)
-    elif state["stopped"]:
-        click.secho(f"stopped at {local_time(state['at'])}", fg="yellow", bold=True)
-    else:
-        click.secho(f"not running: last sign of life {local_time(state['at'])}", fg="red", bold=True)
+def _show(state: State) -> None:
+    words, colour = headline(state)
+    click.secho(words, fg=colour, bold=True)
     click.echo(f"broker    {state['broker']}")
-    for name in ("database", "disk", "clock"):
-        if (words := state.get(name, "ok")) != "ok":
-            click.secho(f"{name:<10}{words}", fg="red", bold=True)
-    for name in state.get("databases_set_aside", ()):
-        click.secho(f"database  set aside as {name}: it was damaged; see docs/durability.md", fg="red")
-    if lost := state.get("observations_lost"):
-        click.secho(f"lost      {lost} observations, while nothing could be kept", fg="red", bold=True)
+    for name, trouble in troubles(state):
+        click.secho(f"{name:<10}{trouble}", fg="red", bold=True)
     click.echo(f"waiting   {state['backlog']} events not yet acknowledged by the broker")
-    if state.get("events_set_aside"):
-        click.secho(
-            f"set aside {state['events_set_aside']} events that the broker does not take: rfid-gateway outbox", fg="red"
-        )
     click.echo(
         f"so far    {state['reads']} tag reads, {state['events']} events, {state['published']} published, "
         f"{'?' if state['unbound'] is None else state['unbound']} observations wait for their shipment"
@@ -62,47 +48,16 @@ def _show(state: dict[str, Any]) -> None:
     _show_readers(state["readers"])
 
 
-def _show_readers(readers: dict[str, dict[str, Any]]) -> None:
+def _show_readers(readers: Mapping[str, State]) -> None:
     """One line for each reader, and below what is or was wrong with which."""
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in _COLUMNS:
-        table.add_column(column, no_wrap=True, justify="right" if column in _NUMBERS else "left")
+    for column in READER_COLUMNS:
+        table.add_column(column, no_wrap=True, justify="right" if column in NUMBERS else "left")
     for reader, row in readers.items():
-        table.add_row(reader, *_cells(row))
+        table.add_row(*reader_cells(reader, row).values())
     print_table(table)
     for reader, row in readers.items():
         if row["detail"]:
             click.secho(f"{reader}: {row['detail']}", fg="red")
         elif row["last_error"]:
             click.echo(f"{reader}: last trouble {local_time(row['last_error_at'])}: {row['last_error']}")
-
-
-_COLUMNS = (
-    "reader",
-    "state",
-    "since",
-    "reads/s",
-    "reads",
-    "last read",
-    "clock",
-    "returns",
-    "antennas",
-    "°C",
-    "model",
-)
-_NUMBERS = {"reads/s", "reads", "clock", "returns", "°C"}
-
-
-def _cells(row: dict[str, Any]) -> tuple[str, ...]:
-    return (
-        row["state"],
-        local_time(row["since"]),
-        f"{row['reads_per_second']:.1f}",
-        str(row["reads"]),
-        "never" if row["last_read_at"] is None else local_time(row["last_read_at"]),
-        "" if row["clock_offset"] is None else f"{row['clock_offset'] / 1e6:+.3f} s",
-        str(row["reconnects"]),
-        "?" if row["antennas"] is None else ", ".join(map(str, row["antennas"])) or "none",
-        "" if row["temperature"] is None else f"{row['temperature']:.0f}",
-        " ".join(filter(None, (row["model"], row["firmware"]))),
-    )
