@@ -160,7 +160,7 @@ class Announcer:
 
     def _say(self, alerts: Iterable[Alert]) -> None:
         for alert in alerts:
-            log.warning("alert", **_fields(alert))
+            log.warning("alert.raised", **_fields(alert))
             key = f"{self._topics.alerts} {alert.subject}"
             self._post(Notice(self._topics.alerts, alert_payload(alert), retain=False, key=key))
             if alert.kind == "reader_down" and alert.reader is not None:

@@ -51,12 +51,12 @@ def view(before: State, now: State, size: tuple[int, int]) -> Group:
 
 def rate(before: State, now: State, name: str) -> float | None:
     """How fast a figure grows, per second; None where the two states do not tell."""
-    seconds = (now["at"] - before["at"]) / 1e6
+    seconds = float(now["at"] - before["at"]) / 1e6
     if seconds <= 0 or before["started"] != now["started"] or not now["running"]:
         return None
     if before[name] is None or now[name] is None:
         return None
-    change: int = now[name] - before[name]
+    change = float(now[name]) - float(before[name])
     return change / seconds
 
 

@@ -265,7 +265,7 @@ class Publisher:
             case Refused():
                 self._refused(happening, delivery)
             case SubscriptionRefused(topic_filter, reason):
-                log.error("subscription refused", topic=topic_filter, reason=reason)
+                log.error("mqtt.subscription_refused", topic=topic_filter, reason=reason)
             case Inbound():
                 self._inbound(happening)
 
@@ -288,14 +288,14 @@ class Publisher:
         self._detail = ""
         self._limits = "" if accepted.retains else NO_RETAIN
         log.info(
-            "connected",
+            "mqtt.connected",
             broker=self._brokers.settings.address,
             mqtt=self._connection.version,
             receive_maximum=accepted.receive_maximum,
             maximum_packet=accepted.maximum_packet,
         )
         if self._limits:
-            log.warning("broker is limited", broker=self._brokers.settings.address, limits=self._limits)
+            log.warning("mqtt.broker_limited", broker=self._brokers.settings.address, limits=self._limits)
         if self._feed is not None:
             self._connection.subscribe(self._feed.topic_filter, self._retained_wanted)
             # What the broker has begun to send waits in our session from here on.
@@ -314,14 +314,14 @@ class Publisher:
             return
         if notice := self._notices.settle(refused.packet_id):
             delivery.works()
-            log.warning("notice refused", topic=notice.topic, reason=refused.reason)
+            log.warning("mqtt.notice_refused", topic=notice.topic, reason=refused.reason)
 
     def _ended(self, ended: Ended) -> None:
         now = self._clock.monotonic_us()
         self._brokers.ended(ended.loss, now, random.random())  # noqa: S311 - jitter, no secret
         wait_s = max(0, self._brokers.due_at - now) / 1e6
         address = self._brokers.settings.address
-        log.warning("not connected", broker=address, reason=ended.words, retry_in_s=wait_s)
+        log.warning("mqtt.not_connected", broker=address, reason=ended.words, retry_in_s=wait_s)
         self._detail = f"{address}: {ended.words}"
 
     def _drop(self, selector: selectors.BaseSelector) -> None:
@@ -374,7 +374,7 @@ class Publisher:
             try:
                 packet_id = connection.publish(_publication(notice))
             except ValueError as error:
-                log.warning("notice cannot be published", topic=notice.topic, reason=str(error))
+                log.warning("mqtt.notice_unfit", topic=notice.topic, reason=str(error))
                 notice.answer(taken=True)  # another try would change nothing
                 continue
             if packet_id is None:
@@ -402,7 +402,7 @@ class Publisher:
 
     def _go_home(self, selector: selectors.BaseSelector, delivery: Delivery) -> None:
         """Leave a fallback in order, so that nothing is in flight there; the next turn connects to the better one."""
-        log.info("going back to a better broker", broker=self._brokers.settings.address)
+        log.info("mqtt.going_back", broker=self._brokers.settings.address)
         self._say_goodbye(selector, delivery)
         self._drop(selector)
         delivery.connection_lost()
@@ -441,7 +441,7 @@ class Publisher:
 
 
 def _log_stray(topic: str, reason: str) -> None:
-    log.warning("directory message ignored", topic=topic, reason=reason)
+    log.warning("directory.message_ignored", topic=topic, reason=reason)
 
 
 def _json(value: Mapping[str, object]) -> bytes:

@@ -51,7 +51,7 @@ def write(config: Path, **more: object) -> None:
 @pytest.mark.parametrize("end", ["q", "\x03", signal.SIGTERM])
 def test_it_shows_what_changes_and_leaves_the_terminal_as_it_was(config: Path, end: str | int) -> None:
     write(config, events=41)
-    words = [PROGRAM, "top", "--config", config]
+    words: list[str | Path] = [PROGRAM, "top", "--config", config]
     with Terminal(words, rows_and_columns=(24, 80)) as terminal:
         before = terminal.modes
         terminal.sees("running since")

@@ -138,7 +138,7 @@ def test_a_short_secret_goes_only_as_a_word_of_its_own() -> None:
 
 def test_goods_go_from_the_log_and_the_rest_stays() -> None:
     line = (
-        'event=alert kind=wrong_door severity=warning detail="shipment S-1 went out" since=1 door=d shipment=S-1 '
+        'event=alert.raised kind=wrong_door severity=warning detail="shipment S-1 went out" door=d shipment=S-1 '
         "epc=3034257BF7194E4000001A85"
     )
     clean = redact_goods(f"{line}\nevent=reader.down reader=dock reason=away")
