@@ -183,7 +183,7 @@ class Announcer:
 
     def _say(self, alerts: Iterable[Alert]) -> None:
         for alert in alerts:
-            log.warning("alert", **_fields(alert) | {"since": rfc3339(alert.since, "+00:00")})
+            log.warning("alert.raised", **_fields(alert) | {"since": rfc3339(alert.since, "+00:00")})
             key = f"{self._topics.alerts} {alert.subject}"
             self._post(Notice(self._topics.alerts, alert_payload(alert), retain=False, key=key))
             if alert.kind == "reader_down" and alert.reader is not None:

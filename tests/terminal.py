@@ -29,9 +29,14 @@ _TAKE_TERMINAL = (
 class Terminal:
     """Starts a program as the terminal's foreground process; owner: the test."""
 
-    def __init__(self, words: Sequence[str | Path], environment: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        words: Sequence[str | Path],
+        environment: Mapping[str, str] | None = None,
+        rows_and_columns: tuple[int, int] = _ROWS_AND_COLUMNS,
+    ) -> None:
         self._master, slave = pty.openpty()
-        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", *_ROWS_AND_COLUMNS, 0, 0))
+        self.resizes(*rows_and_columns)
         self._process = subprocess.Popen(
             [sys.executable, "-c", _TAKE_TERMINAL, *map(str, words)],
             stdin=slave,
@@ -91,6 +96,28 @@ class Terminal:
                 self.sees(words, PATIENCE_S / 10)
                 return
         self.sees(words, 0.0)
+
+    def presses(self, keys: str) -> None:
+        """Press keys without Enter."""
+        os.write(self._master, keys.encode())
+
+    def resizes(self, rows: int, columns: int) -> None:
+        """Make the window larger or smaller."""
+        fcntl.ioctl(self._master, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+
+    def signals(self, number: int) -> None:
+        """Send the program a signal."""
+        self._process.send_signal(number)
+
+    @property
+    def modes(self) -> list[object]:
+        """How the terminal is set (tcgetattr)."""
+        return list(termios.tcgetattr(self._master))
+
+    @property
+    def heard(self) -> bytes:
+        """Everything that was written, as it came."""
+        return self._heard
 
     def presses_ctrl_d(self) -> None:
         os.write(self._master, b"\x04")

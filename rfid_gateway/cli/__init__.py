@@ -12,6 +12,7 @@ _COMMANDS = {
     "demo": "rfid_gateway.cli.demo:demo",
     "check": "rfid_gateway.cli.check:check",
     "status": "rfid_gateway.cli.status:status",
+    "top": "rfid_gateway.cli.top:top",
     "detect": "rfid_gateway.cli.detect:detect",
     "discover": "rfid_gateway.cli.discover:discover",
     "decode": "rfid_gateway.cli.decode:decode",
@@ -26,6 +27,7 @@ _COMMANDS = {
     "backup": "rfid_gateway.cli.backup:backup",
     "restore": "rfid_gateway.cli.restore:restore",
     "service": "rfid_gateway.cli.service:service",
+    "support-bundle": "rfid_gateway.cli.support_bundle:support_bundle",
     "version": "rfid_gateway.cli.version:version",
 }
 
@@ -55,14 +57,14 @@ def main() -> None:
         # Until `run` takes it: whoever wants a reload so early has it, the file is yet to be read.
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
     # Not before that: it takes a moment.
-    from rfid_gateway.cli import logs
+    from rfid_gateway.cli.journal_socket import stderr_is_journal
     from rfid_gateway.config import ConfigError
 
     try:
         # Without click's own ending, the result is the exit code of whatever left early.
         sys.exit(cli(standalone_mode=False))
     except click.ClickException as error:
-        if logs.for_journal():
+        if stderr_is_journal():
             complain(f"Error: {error.format_message()}")
         else:
             error.show()
@@ -77,6 +79,6 @@ def main() -> None:
 
 def complain(words: str) -> None:
     """Say why the program ends; in the journal as an error, so that `journalctl -p err` has it."""
-    from rfid_gateway.cli import logs
+    from rfid_gateway.cli.journal_socket import stderr_is_journal
 
-    click.echo(f"<3>{words}" if logs.for_journal() else words, err=True)
+    click.echo(f"<3>{words}" if stderr_is_journal() else words, err=True)

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from rfid_gateway.cli.configuration import config_option, load
-from rfid_gateway.cli.status import is_running
+from rfid_gateway.cli.status_cells import is_running
 from rfid_gateway.clock import SystemClock
 from rfid_gateway.command_tokens import read_clients
 from rfid_gateway.config import Config, ReaderConfig
@@ -54,7 +54,7 @@ def _held_by_gateway(config: Config) -> dict[str, str]:
         state = read_state(Path(config.gateway.state_dir))
     except (OSError, ValueError):
         return {}
-    if not is_running(state):
+    if not is_running(state, SystemClock().utc_us()):
         return {}
     readers: dict[str, Any] = dict(state["readers"])  # type: ignore[call-overload]
     return {

@@ -1,5 +1,6 @@
-"""How log events look: columns and colours on a terminal, `key=value` with a priority for the journal."""
+"""How log events look: columns and colours on a terminal, fields in the journal, `key=value` everywhere else."""
 
+import contextlib
 import logging
 import os
 import sys
@@ -7,13 +8,19 @@ import sys
 import structlog
 from structlog.typing import EventDict, WrappedLogger
 
-# sd-daemon(3): the journal takes `<N>` at the start of a line as its priority.
+from rfid_gateway import journal
+from rfid_gateway.cli.journal_socket import JournalSocket, stderr_is_journal
+
 _PRIORITIES = {"debug": 7, "info": 6, "warning": 4, "error": 3, "critical": 2, "exception": 3}
+"""syslog(3)"""
+IDENTIFIER = "SYSLOG_IDENTIFIER"
+"""Environment variable of the units: what systemd calls us in the journal; a further gateway has its own name."""
 
 
 def configure(level: str) -> None:
-    """Send log events of this level and above to standard error."""
+    """Send log events of this level and above to standard error, or to the journal where that is the same."""
     numeric = logging.getLevelNamesMapping()[level.upper()]
+    factory: structlog.typing.WrappedLogger = structlog.PrintLoggerFactory(file=sys.stderr)
     processors: list[structlog.typing.Processor] = [
         structlog.processors.add_log_level,
         structlog.processors.format_exc_info,
@@ -24,8 +31,10 @@ def configure(level: str) -> None:
             structlog.processors.TimeStamper(fmt="%H:%M:%S", utc=False),
             structlog.dev.ConsoleRenderer(colors=not os.environ.get("NO_COLOR")),
         ]
-    elif for_journal():
-        processors += [_Prefixed(structlog.processors.LogfmtRenderer(key_order=["event"], drop_missing=True))]
+    elif stderr_is_journal():
+        processors.append(_as_entry)
+        writer = JournalWriter(JournalSocket(), os.environ.get(IDENTIFIER, "rfid-gateway"))
+        factory = lambda *_: writer  # noqa: E731 - structlog's interface
     else:
         processors += [
             structlog.processors.TimeStamper(fmt="iso", utc=True),
@@ -34,24 +43,45 @@ def configure(level: str) -> None:
     structlog.configure(
         processors=processors,
         wrapper_class=structlog.make_filtering_bound_logger(numeric),
-        logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
+        logger_factory=factory,
         # A reload may change the level, so that no logger may keep the one that it began with.
         cache_logger_on_first_use=False,
     )
 
 
-def for_journal() -> bool:
-    """Whether standard error is the journal's, as far as systemd's environment tells."""
-    return "JOURNAL_STREAM" in os.environ and not sys.stderr.isatty()
+_render = structlog.processors.LogfmtRenderer(key_order=["event"], drop_missing=True)
 
 
-class _Prefixed:
-    """A renderer's line with the journal's priority in front; the journal keeps the time itself."""
+def _as_entry(logger: WrappedLogger, name: str, event: EventDict) -> tuple[tuple[str, int, EventDict], EventDict]:
+    """What `JournalWriter.write` takes: the line for people, the priority, and the fields as they are."""
+    priority = _PRIORITIES.get(str(event.pop("level", "info")), 6)
+    fields = dict(event)
+    stack = event.pop("exception", None)
+    line = str(_render(logger, name, event))
+    return (line if stack is None else f"{line}\n{stack}", priority, fields), {}
 
-    def __init__(self, renderer: structlog.processors.LogfmtRenderer) -> None:
-        self._renderer = renderer
 
-    def __call__(self, logger: WrappedLogger, name: str, event: EventDict) -> str:
-        priority = _PRIORITIES.get(str(event.pop("level", "info")), 6)
-        line = self._renderer(logger, name, event)
-        return "\n".join(f"<{priority}>{part}" for part in line.split("\n"))
+class JournalWriter:
+    """Writes log events to the journal; while its socket is away to standard error, as lines. Never raises.
+
+    Any thread may write.
+    """
+
+    def __init__(self, journal_socket: JournalSocket, identifier: str) -> None:
+        self._socket = journal_socket
+        self._identifier = identifier
+
+    def write(self, line: str, priority: int, fields: EventDict) -> None:
+        """Write one event."""
+        own = dict(fields)
+        name = str(own.pop("event", ""))
+        try:
+            self._socket.send(journal.entry(name, line, priority, self._identifier, own))
+        except OSError:
+            # sd-daemon(3): the stream takes `<N>` at the start of each line as its priority.
+            marked = "".join(f"<{priority}>{part}\n" for part in line.split("\n"))
+            with contextlib.suppress(OSError):
+                sys.stderr.write(marked)
+                sys.stderr.flush()
+
+    debug = info = warning = error = critical = exception = msg = write

@@ -220,7 +220,7 @@ class Delivery:
         self._window.drop(sequence)
         self.set_aside += 1
         self.set_aside_words = f"event {sequence}: {reason}"
-        log.error("event set aside", sequence=sequence, reason=reason, again_with="rfid-gateway outbox retry")
+        log.error("event.set_aside", sequence=sequence, reason=reason, again_with="rfid-gateway outbox retry")
         return True
 
     def _hold(self, sequence: int, reason: str) -> None:
@@ -230,8 +230,8 @@ class Delivery:
         if now >= self._held_until:
             self._refusals += 1
             self._held_until = now + back_off_us(self._refusals, random.random())  # noqa: S311 - jitter, no secret
-            log.error("event refused", sequence=sequence, reason=reason, retry_in_s=(self._held_until - now) / 1e6)
+            log.error("event.refused", sequence=sequence, reason=reason, retry_in_s=(self._held_until - now) / 1e6)
 
     def _store_failed(self, error: Exception, now: int) -> None:
         self._store_retry_at = now + STORE_RETRY_US
-        log.error("outbox not usable, trying again", reason=str(error))
+        log.error("outbox.failed", reason=str(error))

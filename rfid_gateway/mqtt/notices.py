@@ -59,7 +59,7 @@ class Notices:
             try:
                 packet_id = connection.publish(_publication(notice))
             except ValueError as error:
-                log.warning("notice cannot be published", topic=notice.topic, reason=str(error))
+                log.warning("mqtt.notice_unfit", topic=notice.topic, reason=str(error))
                 notice.answer(taken=True)  # another try would change nothing
                 continue
             if packet_id is None:
@@ -83,7 +83,7 @@ class Notices:
         if notice.retain:
             self._given_up[subject] = len(notice.payload)
         notice.answer(taken=True)
-        log.error("notice given up", topic=notice.topic, bytes=len(notice.payload), reason=reason)
+        log.error("mqtt.notice_given_up", topic=notice.topic, bytes=len(notice.payload), reason=reason)
 
     def lose(self) -> None:
         """The connection is gone: what was in flight waits again unless there is news; what stands is said again."""

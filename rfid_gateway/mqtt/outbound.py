@@ -74,7 +74,7 @@ class Outbound:
             self.delivery.refused_by_broker(refused.packet_id, refused.reason, too_large=refused.too_large)
             self._suspicion.answered(sequence)
         elif notice := self.notices.settle(refused.packet_id):
-            log.warning("notice refused", topic=notice.topic, reason=refused.reason)
+            log.warning("mqtt.notice_refused", topic=notice.topic, reason=refused.reason)
             self._suspicion.answered(notice.subject)
 
     def connection_lost(self, unanswered: Sequence[int] = (), words: str = "", *, by_broker: bool = False) -> bool:

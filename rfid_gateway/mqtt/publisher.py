@@ -266,7 +266,7 @@ class Publisher:
             case Refused():
                 outbound.refused(happening)
             case SubscriptionRefused(topic_filter, reason):
-                log.error("subscription refused", topic=topic_filter, reason=reason)
+                log.error("mqtt.subscription_refused", topic=topic_filter, reason=reason)
             case Inbound():
                 if not self._subscriptions.take(happening, self._connections):
                     self._acknowledge(happening.packet_id)
@@ -281,14 +281,14 @@ class Publisher:
         self._detail = ""
         self._limits = "" if accepted.retains else NO_RETAIN
         log.info(
-            "connected",
+            "mqtt.connected",
             broker=self._brokers.settings.address,
             mqtt=self._connection.version,
             receive_maximum=accepted.receive_maximum,
             maximum_packet=accepted.maximum_packet,
         )
         if self._limits:
-            log.warning("broker is limited", broker=self._brokers.settings.address, limits=self._limits)
+            log.warning("mqtt.broker_limited", broker=self._brokers.settings.address, limits=self._limits)
         self._subscriptions.begin(self._connection)
 
     def _ended(self, ended: Ended) -> None:
@@ -296,7 +296,7 @@ class Publisher:
         self._brokers.ended(ended.loss, now, random.random())  # noqa: S311 - jitter, no secret
         wait_s = max(0, self._brokers.due_at - now) / 1e6
         address = self._brokers.settings.address
-        log.warning("not connected", broker=address, reason=ended.words, retry_in_s=wait_s)
+        log.warning("mqtt.not_connected", broker=address, reason=ended.words, retry_in_s=wait_s)
         self._detail = f"{address}: {ended.words}"
 
     def _drop(self, selector: selectors.BaseSelector) -> None:
@@ -362,7 +362,7 @@ class Publisher:
 
     def _go_home(self, selector: selectors.BaseSelector, outbound: Outbound) -> None:
         """Leave a fallback in order, so that nothing is in flight there; the next turn connects to the better one."""
-        log.info("going back to a better broker", broker=self._brokers.settings.address)
+        log.info("mqtt.going_back", broker=self._brokers.settings.address)
         self._say_goodbye(selector, outbound)
         self._drop(selector)
         outbound.connection_lost()

@@ -53,4 +53,4 @@ class Subscriptions:
 
 def log_stray(topic: str, reason: str) -> None:
     """Note a topic of the directory that names no shipment, where nobody else takes that."""
-    log.warning("directory message ignored", topic=topic, reason=reason)
+    log.warning("directory.message_ignored", topic=topic, reason=reason)

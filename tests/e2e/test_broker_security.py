@@ -153,7 +153,7 @@ def test_a_password_that_is_refused_or_unreadable_is_not_shown_either(
     configuration = site(tmp_path, closed_broker, str(password_file))
     check = command("check", "--connect", "--timeout", "5", "--config", configuration)
     with running_gateway(configuration) as gateway:
-        eventually(lambda: "not connected" in gateway.log(), "the trouble is logged")
+        eventually(lambda: "mqtt.not_connected" in gateway.log(), "the trouble is logged")
         said = check.stdout + check.stderr + gateway.log() + gateway.stop()
     assert check.returncode == 1
     assert ("Not authorized" in said) or ("is not UTF-8" in said)

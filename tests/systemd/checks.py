@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from rfid_gateway.journal import message_id
 from rfid_simulators.steady_field import steady_field
 from tests.systemd import guide
 from tests.systemd.container import Container, eventually
@@ -306,6 +307,20 @@ class _Life:
         uids = {entry.get("_UID") for entry in ours}
         good = names == {"rfid-gateway"} and {"6", "4"} <= priorities and uids and "0" not in uids
         yield "journal: identifier, priorities, user", bool(good), f"{names} {priorities} {uids}"
+        found = self._box.run(
+            *("journalctl", f"MESSAGE_ID={message_id('reader.state')}", "RFID_READER=shelf", "-o", "json", "--no-pager")
+        )
+        found_entries = [json.loads(line) for line in found.splitlines() if line.startswith("{")]
+        online = [entry for entry in found_entries if entry.get("RFID_STATE") == "online"]
+        units = {entry.get("_SYSTEMD_UNIT") for entry in online}
+        owners = {entry.get("_UID") for entry in online}
+        transports = {entry.get("_TRANSPORT") for entry in online}
+        good = bool(online) and units == {UNIT} and owners == uids and transports == {"journal"}
+        yield "journal: entries by message id and field", good, f"{units} {owners} {transports} {found[-200:]}"
+        explained = self._box.run(
+            *("journalctl", f"MESSAGE_ID={message_id('reader.state')}", "-x", "--no-pager", "-n", "5")
+        )
+        yield "journalctl -x explains them", "Defined-By: rfid-gateway" in explained, explained
 
     def sandbox(self) -> Iterator[_Found]:
         box = self._box

@@ -108,7 +108,7 @@ class LlrpReader:
         finally:
             connection.close()
             if self._skipped > _LOGGED_SKIPS:
-                _log.warning("llrp_parts_skipped", reader=self._reader_id, count=self._skipped)
+                _log.warning("llrp.parts_skipped", reader=self._reader_id, count=self._skipped)
 
     def _dial(self, waker: Waker) -> Connection | None:
         options = self._options
@@ -236,9 +236,9 @@ class LlrpReader:
                 case Skipped(message_type, reason):
                     self._skipped += 1
                     if self._skipped <= _LOGGED_SKIPS:
-                        _log.warning("llrp_part_skipped", reader=reader_id, message_type=message_type, reason=reason)
+                        _log.warning("llrp.part_skipped", reader=reader_id, message_type=message_type, reason=reason)
                 case Remark(text):
-                    _log.info("llrp_remark", reader=reader_id, remark=text)
+                    _log.info("llrp.remark", reader=reader_id, remark=text)
 
     def _emit_alerts(self, emit: Emit, now_us: int, utc_us: int) -> None:
         for alert in self._alerts.due(now_us):

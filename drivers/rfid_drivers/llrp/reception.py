@@ -132,7 +132,7 @@ class Reception:
         try:
             connected, peer = self._listener.accept()
         except OSError as error:
-            _log.warning("llrp_accept_failed", port=self.port, error=str(error))
+            _log.warning("llrp.accept_failed", port=self.port, reason=str(error))
             return
         connected.settimeout(0)
         self._visitors[connected] = _Visitor(connected, str(peer[0]), time.monotonic() + _INTRODUCED_WITHIN_S)
@@ -168,7 +168,7 @@ class Reception:
         self._release(visitor)
         visitor.connected.close()
         words = f"a connection from {visitor.peer} to port {self.port} was closed: it {why}"
-        _log.warning("llrp_stranger", port=self.port, peer=visitor.peer, reason=why)
+        _log.warning("llrp.stranger", port=self.port, peer=visitor.peer, reason=why)
         with self._expected_lock:
             deliver = next(iter(self._expected.values()), None)
         if deliver:  # one reader's alert is enough

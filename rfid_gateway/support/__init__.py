@@ -1,0 +1,1 @@
+"""The support bundle: what somebody who helps needs to see, without any secret."""
