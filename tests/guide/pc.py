@@ -139,14 +139,16 @@ class Pc:
 
     def start(self) -> None:
         """Start the service as systemd would."""
-        environment = {
-            **os.environ,
-            "RFID_GATEWAY_CONFIG": str(self.path(CONFIGURATION)),
-            "NOTIFY_SOCKET": str(self.folder / "notify"),
-            "JOURNAL_STREAM": "8:1",
-            **self.environment,
-        }
         with (self.folder / "journal").open("ab") as journal:
+            # The file stands for the journal's stream; where there is no journal's socket, the log comes here, too.
+            stream = os.fstat(journal.fileno())
+            environment = {
+                **os.environ,
+                "RFID_GATEWAY_CONFIG": str(self.path(CONFIGURATION)),
+                "NOTIFY_SOCKET": str(self.folder / "notify"),
+                "JOURNAL_STREAM": f"{stream.st_dev}:{stream.st_ino}",
+                **self.environment,
+            }
             command = [*self._before, str(BIN / "rfid-gateway"), "run"]
             self._service = subprocess.Popen(command, env=environment, stdout=journal, stderr=journal)
 
