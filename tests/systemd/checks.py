@@ -216,9 +216,12 @@ class _Life:
         yield "reload good: applied by the same process", done.returncode == 0 and applied and alive, self._log(before)
         box.write(CONFIG, config.replace("username", "usernam"))
         done = box.finish("systemctl", "reload", UNIT)
-        named = f"{CONFIG}:7: mqtt.usernam: unknown key" in box.run("journalctl", "-u", UNIT, "-o", "cat", "-n", "12")
-        good = done.returncode != 0 and named and self._active() and self._pid() == before
-        yield "reload bad: fails, line named, process left alone", good, f"{done.stdout} {self._text()}"
+        mistake = f"{CONFIG}:7: mqtt.usernam: unknown key"
+        named = eventually(lambda: mistake in box.run("journalctl", "-u", UNIT, "-o", "cat", "-n", "30"))
+        alive = eventually(lambda: self._active() and self._pid() == before)
+        good = done.returncode != 0 and named and alive
+        detail = f"code {done.returncode}, named: {named}, alive: {alive}, {done.stdout} {self._text()}"
+        yield "reload bad: fails, line named, process left alone", good, detail
         box.run("kill", "-HUP", before)
         told = eventually(lambda: "last reload refused at 20" in self._text() and "mqtt.usernam" in self._text())
         alive = eventually(lambda: self._active() and self._pid() == before)
