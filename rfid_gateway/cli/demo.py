@@ -1,13 +1,11 @@
 """`rfid-gateway demo`: the whole path on embedded parts, without hardware."""
 
-import signal
 import tempfile
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from functools import partial
 from importlib.metadata import entry_points
 from pathlib import Path
-from threading import Event
 from typing import Any, Protocol
 
 import click
@@ -17,6 +15,7 @@ from rfid_gateway.cli.configuration import load, load_next
 from rfid_gateway.cli.hangup import Hangup
 from rfid_gateway.clock import SystemClock
 from rfid_gateway.service import Service
+from rfid_gateway.stop_signal import StopSignal
 
 OnEvent = Callable[[dict[str, Any]], None]
 _WHAT = {"in": "in through", "out": "out through", "undecided": "undecided at"}
@@ -63,9 +62,7 @@ def demo(seconds: float, log_level: str) -> None:
     Exit code 0 only if events got there.
     """
     logs.configure(log_level)
-    stop = Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+    stop = StopSignal()
     hangup = Hangup(stop)
     plant_type: PlantType = next(iter(entry_points(group="rfid_gateway.demos", name="warehouse"))).load()
     with tempfile.TemporaryDirectory(prefix="rfid-gateway-demo-") as folder, plant_type(_print_event) as plant:
@@ -87,7 +84,7 @@ def demo(seconds: float, log_level: str) -> None:
             raise click.ClickException("no event reached the order backend")
 
 
-def _wait(stop: Event, hangup: Hangup, seconds: float, service: Service) -> None:
+def _wait(stop: StopSignal, hangup: Hangup, seconds: float, service: Service) -> None:
     """Wait for Ctrl-C, the end of the time, or a part that died."""
     clock = SystemClock()
     until = clock.monotonic_us() + seconds * 1e6 if seconds else float("inf")

@@ -2,13 +2,14 @@
 
 import signal
 import sys
-from threading import Event
+
+from rfid_gateway.stop_signal import StopSignal
 
 
 class Hangup:
     """Whether a reload is wanted. Owner: the main thread, whose signal handler sets it."""
 
-    def __init__(self, stop: Event) -> None:
+    def __init__(self, stop: StopSignal) -> None:
         """Take the signal from now on; `stop` is set where the terminal that this was started from is closed."""
         self._stop = stop
         self._wanted = False

@@ -1,12 +1,10 @@
 """`rfid-gateway run`."""
 
 import faulthandler
-import signal
 from collections.abc import Generator
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
-from threading import Event
 
 import click
 import structlog
@@ -19,6 +17,7 @@ from rfid_gateway.clock import SystemClock
 from rfid_gateway.config import ConfigError
 from rfid_gateway.service import Service
 from rfid_gateway.state_guard import InUseError, held, state_lock
+from rfid_gateway.stop_signal import StopSignal
 from rfid_gateway.store.database import StoreError
 from rfid_gateway.systemd import Attendance, ServiceManager, message, reloading
 
@@ -37,9 +36,7 @@ BEAT_S = 0.5
 def run(config_file: Path, log_level: str | None) -> None:
     """Run the gateway until it is told to stop (SIGTERM or Ctrl-C); SIGHUP reads the configuration again."""
     faulthandler.enable()  # systemd's watchdog sends SIGABRT: the journal then has every thread's stack
-    stop = Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+    stop = StopSignal()
     hangup = Hangup(stop)
     manager = ServiceManager()
     logs.configure(log_level or "info")
@@ -110,7 +107,7 @@ class _Reloads:
             self._service.reload()
 
 
-def _attend(service: Service, manager: ServiceManager, stop: Event, reloads: _Reloads) -> None:
+def _attend(service: Service, manager: ServiceManager, stop: StopSignal, reloads: _Reloads) -> None:
     """Tell the service manager how the workers are doing, until the end."""
     attendance, clock = Attendance(manager.watchdog_us), SystemClock()
     hanging: list[str] = []
@@ -127,7 +124,7 @@ def _attend(service: Service, manager: ServiceManager, stop: Event, reloads: _Re
             manager.tell(datagram)
 
 
-def _not_configured(config_file: Path, manager: ServiceManager, stop: Event, hangup: Hangup) -> None:
+def _not_configured(config_file: Path, manager: ServiceManager, stop: StopSignal, hangup: Hangup) -> None:
     """Say what to do next. A fresh package's service waits with it in its status: it has not failed.
 
     Raises:

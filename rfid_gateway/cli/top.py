@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import click
-from rich.console import Console
+from rich.console import Console, ConsoleDimensions
 from rich.live import Live
 
 from rfid_gateway.cli.configuration import config_option, state_folder
@@ -43,8 +43,10 @@ def _watch(folder: Path, states: deque[State], heard: socket.socket) -> None:
     console, clock = Console(), SystemClock()
     with Live(console=console, screen=True, auto_refresh=False) as live:
         while True:
-            # The size of now: signals wake us when it changes.
-            live.update(view(states[0], states[-1], (console.width, console.height)), refresh=True)
+            # The size of now: signals wake us when it changes. Rich alone would keep to COLUMNS where that is exported.
+            size = os.get_terminal_size(sys.stdout.fileno())
+            console.size = ConsoleDimensions(size.columns, size.lines)
+            live.update(view(states[0], states[-1], console.size), refresh=True)
             ready, _, _ = select.select([sys.stdin, heard], [], [], _EVERY_S)
             if sys.stdin in ready and os.read(sys.stdin.fileno(), 100)[:1] in {b"q", b"Q", b""}:
                 return

@@ -4,11 +4,10 @@ import socket
 import ssl
 from dataclasses import replace
 from pathlib import Path
-from threading import Event
 
 import click
 
-from rfid_simulators.ending import told_to_end
+from rfid_gateway.stop_signal import StopSignal
 from rfid_simulators.fault_names import PlannedFault
 from rfid_simulators.faults import Fault
 from rfid_simulators.llrp import refusals
@@ -106,7 +105,7 @@ def reader(
     host, listening = server.address
     click.echo(f"{profile} on {host}:{listening}")
     tell(world)
-    ending = told_to_end()
+    ending = StopSignal()
     try:
         _watch(server, ending, planned, quiet=quiet)
     finally:
@@ -167,7 +166,7 @@ def _tls(certificate: str | None, key: str | None, *, is_client: bool) -> ssl.SS
     return context
 
 
-def _watch(server: LlrpReaderServer, ending: Event, planned: list[PlannedFault[Fault]], *, quiet: bool) -> None:
+def _watch(server: LlrpReaderServer, ending: StopSignal, planned: list[PlannedFault[Fault]], *, quiet: bool) -> None:
     """Let faults begin when they are due, and print the counters once a second where they have changed."""
     before = ""
     seconds = 0

@@ -2,11 +2,10 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from threading import Event
 
 import click
 
-from rfid_simulators.ending import told_to_end
+from rfid_gateway.stop_signal import StopSignal
 from rfid_simulators.fault_names import PlannedFault
 from rfid_simulators.scene_options import chosen_scene, scene_options, tell
 from rfid_simulators.serial.bus import ADDRESSED, SimulatedBus
@@ -137,7 +136,7 @@ def serial(
     with server:
         click.echo(f"{protocol} reader at {server.url}")
         tell(world)
-        _wait(server, told_to_end(), planned, seconds)
+        _wait(server, StopSignal(), planned, seconds)
 
 
 def _planned(faults: tuple[str, ...]) -> list[PlannedFault[Fault]]:
@@ -147,7 +146,7 @@ def _planned(faults: tuple[str, ...]) -> list[PlannedFault[Fault]]:
         raise click.UsageError(f"--fault: {error}") from error
 
 
-def _wait(server: SerialReaderServer, ending: Event, planned: list[PlannedFault[Fault]], seconds: float) -> None:
+def _wait(server: SerialReaderServer, ending: StopSignal, planned: list[PlannedFault[Fault]], seconds: float) -> None:
     """Let faults begin when they are due, until the end."""
     passed = 0.0
     for after_s, fault in planned:

@@ -26,7 +26,7 @@ from rfid_simulators.world.sighting import Radio, Sighting
 from rfid_simulators.world.warehouse import BEFORE, demo_warehouse, shipment
 from rfid_simulators.world.world import TruePassage, World
 from tests.e2e.running import RunningGateway, running_gateway, until, wait_for_outbox
-from tests.servers import Mosquitto, Subscriber, eventually, subscriber
+from tests.servers import Mosquitto, Subscriber, eventually, free_port, subscriber
 
 SECOND = 1_000_000
 SETTLE = 12 * SECOND
@@ -64,6 +64,7 @@ class Site:
                 dock_port=readers[0].address[1],
                 storage_port=readers[1].address[1],
                 packing_port=wire.url,
+                web_port=free_port(),
             )
         )
 

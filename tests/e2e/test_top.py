@@ -52,7 +52,8 @@ def write(config: Path, **more: object) -> None:
 def test_it_shows_what_changes_and_leaves_the_terminal_as_it_was(config: Path, end: str | int) -> None:
     write(config, events=41)
     words: list[str | Path] = [PROGRAM, "top", "--config", config]
-    with Terminal(words, rows_and_columns=(24, 80)) as terminal:
+    exported = {"COLUMNS": "80", "LINES": "24"}  # as some shells and programs do; they stay when the window grows
+    with Terminal(words, exported, (24, 80)) as terminal:
         before = terminal.modes
         terminal.sees("running since")
         terminal.sees("gate     offline")
