@@ -128,6 +128,7 @@ class Binding:
             topic=self._topics.events(event.biz_step),
             encode=composed.payload,
             logistic_unit=event.logistic_unit,
+            door=event.door,
         )
 
 

@@ -1,7 +1,7 @@
 """What passages mean for loads: which one took a unit, what is wrong with it, and when a load is closed.
 
-`note` belongs into the transaction of the events; `review` is called now and then and has one of its own, so that a
-pallet with 40 tags is compared once.
+`note` belongs into the transaction of the events, `note_anew` into that of a withdrawal; `review` is called now and
+then and has one of its own, so that a pallet with 40 tags is compared once.
 """
 
 from collections.abc import Sequence
@@ -18,6 +18,7 @@ from rfid_gateway.shipments.loads import (
     Load,
     LoadState,
     Misplaced,
+    Passing,
     Taken,
     at_the_door,
     state_after,
@@ -43,23 +44,7 @@ class Loading:
 
     def note(self, bound: Sequence[Bound]) -> list[Misplaced]:
         """Write what passages mean for loads; returns the units that went out with a load that is not theirs."""
-        passages = [each for each in bound if each.event.door is not None]
-        if not passages:
-            return []
-        since = min(each.event.event_time for each in passages)
-        doors = {each.event.door for each in passages if each.event.door is not None}
-        there = {door: self._store.loads.at_door(door, since) for door in doors}
-        own = {name: self._store.loads.find(name) for each in passages if (name := each.load_id) is not None}
-        touched: set[str] = set()
-        misplaced = []
-        # One by one and in order: what was bound late may hold the whole way of a unit, out and in again.
-        for each in passages:
-            assert each.event.door is not None
-            taken = self._note(each, own.get(each.load_id or ""), there[each.event.door], touched)
-            if taken is not None and taken.kind in (Kind.MISROUTED, Kind.OVER):
-                misplaced.append(_misplaced(each, taken))
-        self._store.loads.touch(touched)
-        return misplaced
+        return _note(self._store, [passing for each in bound if (passing := _passing(each)) is not None])
 
     def review(self, at: int) -> list[Incomplete]:
         """Compare the loads that have changed, and close those whose time has come.
@@ -100,44 +85,72 @@ class Loading:
         news = load.departure is None or at - load.departure - self._grace < LATE_NEWS_US
         return ours and news and state is LoadState.CLOSED and load.state is not LoadState.CLOSED
 
-    def _note(self, bound: Bound, own: Load | None, there: Sequence[Load], touched: set[str]) -> Taken | None:
-        """Write one passage; where a unit went that went out."""
-        event, loads = bound.event, self._store.loads
-        assert event.door is not None
-        counts = own is not None and own.takes(event.event_time)
-        if event.direction == Direction.OUT:
-            taken = taken_by(own, at_the_door(there, event.door, event.event_time), event.door, event.event_time)
-            if own is not None or taken.load_id is not None:
-                touched.update(loads.came_off(bound.unit.thing, event.event_time, taken.load_id))
-                loads.passed(_unit(bound, taken.load_id or ""))
-                touched.update(load_id for load_id in (taken.load_id, bound.load_id) if load_id)
-            return taken
-        if event.direction == Direction.IN:
-            touched.update(loads.came_off(bound.unit.thing, event.event_time, None))
-            if own is not None and counts:
-                # So that an earlier way out that is bound later does not put it on the truck again.
-                loads.passed(_unit(bound, own.load_id))
-        elif own is not None and counts and own.door in (None, event.door):
-            loads.was_undecided(_unit(bound, own.load_id))
-            touched.add(own.load_id)
+
+def note_anew(store: Store, units: Sequence[str], since: int, passings: Sequence[Passing]) -> None:
+    """Make anew what a unit's passages mean for loads, because one of them counts no longer.
+
+    Args:
+        store: in a transaction.
+        units: names that the unit may have.
+        since: time of its first known passage, the one that counts no longer included: UTC, microseconds. What it
+            went out with before stays.
+        passings: those that count, in order of their times.
+    """
+    store.loads.touch(store.loads.forget_unit(units, since))
+    _note(store, passings)
+
+
+def _note(store: Store, passings: Sequence[Passing]) -> list[Misplaced]:
+    if not passings:
+        return []
+    since = min(each.at for each in passings)
+    there = {door: store.loads.at_door(door, since) for door in {each.door for each in passings}}
+    own = {name: store.loads.find(name) for each in passings if (name := each.load_id) is not None}
+    touched: set[str] = set()
+    misplaced = []
+    # One by one and in order: what was bound late may hold the whole way of a unit, out and in again.
+    for each in passings:
+        taken = _note_one(store, each, own.get(each.load_id or ""), there[each.door], touched)
+        if taken is not None and taken.load_id is not None and taken.kind in (Kind.MISROUTED, Kind.OVER):
+            misplaced.append(
+                Misplaced(taken.kind, taken.load_id, each.load_id, each.door, each.shipment_id, each.epc, each.at)
+            )
+    store.loads.touch(touched)
+    return misplaced
+
+
+def _note_one(
+    store: Store, passing: Passing, own: Load | None, there: Sequence[Load], touched: set[str]
+) -> Taken | None:
+    """Write one passage; where a unit went that went out."""
+    loads, at = store.loads, passing.at
+    counts = own is not None and own.takes(at)
+    if passing.direction == Direction.OUT:
+        taken = taken_by(own, at_the_door(there, passing.door, at), passing.door, at)
+        if own is not None or taken.load_id is not None:
+            touched.update(loads.came_off(passing.unit, at, taken.load_id))
+            loads.passed(_load_unit(passing, taken.load_id or ""))
+            touched.update(load_id for load_id in (taken.load_id, passing.load_id) if load_id)
+        return taken
+    if passing.direction == Direction.IN:
+        touched.update(loads.came_off(passing.unit, at, None))
+        if own is not None and counts:
+            # So that an earlier way out that is bound later does not put it on the truck again.
+            loads.passed(_load_unit(passing, own.load_id))
+    elif own is not None and counts and own.door in (None, passing.door):
+        loads.was_undecided(_load_unit(passing, own.load_id))
+        touched.add(own.load_id)
+    return None
+
+
+def _load_unit(passing: Passing, load_id: str) -> LoadUnit:
+    return LoadUnit(load_id, passing.unit, passing.shipment_id, passing.direction, passing.at)
+
+
+def _passing(bound: Bound) -> Passing | None:
+    event = bound.event
+    if event.door is None or event.direction is None:
         return None
-
-
-def _unit(bound: Bound, load_id: str) -> LoadUnit:
-    event = bound.event
-    return LoadUnit(load_id, bound.unit.thing, event.shipment_id, str(event.direction), event.event_time)
-
-
-def _misplaced(bound: Bound, taken: Taken) -> Misplaced:
-    event = bound.event
-    assert taken.load_id is not None
-    assert event.door is not None
-    return Misplaced(
-        taken.kind,
-        taken.load_id,
-        bound.load_id,
-        event.door,
-        event.shipment_id,
-        event.epc,
-        event.event_time,
+    return Passing(
+        bound.unit.thing, event.shipment_id, bound.load_id, event.epc, event.door, event.direction, event.event_time
     )

@@ -13,6 +13,8 @@ from zoneinfo import ZoneInfo
 from rfid_gateway.epc.decode import decode
 from rfid_gateway.events.times import time_zone_offset
 from rfid_gateway.events.withdrawal import Declaration, Reason, withdrawal, withdrawal_id
+from rfid_gateway.loading import note_anew
+from rfid_gateway.shipments.loads import Passing
 from rfid_gateway.shipments.progress import state_of
 from rfid_gateway.store.connection import Store
 from rfid_gateway.store.history import HistoryEvent
@@ -35,7 +37,7 @@ class Withdrawn:
 
 
 def withdraw(store: Store, name: str, reason: Reason, corrective: Sequence[str], now: int, zone: ZoneInfo) -> Withdrawn:
-    """Commit the withdrawal of an event; the unit, its shipment's status and its load are as before it.
+    """Commit the withdrawal of an event; the unit, its shipment's status and its load are as if it had not been.
 
     Args:
         store: the gateway's database.
@@ -60,9 +62,7 @@ def withdraw(store: Store, name: str, reason: Reason, corrective: Sequence[str],
         except ValueError as error:
             raise WithdrawalError(str(error)) from error
         (row,) = store.outbox.append([_outbox_event(event, composed.payload)])
-        things = _things(store, event.epc)
-        store.unit_states.put_back(things, event.event_time, _state(store.history.before(event)))
-        store.loads.never_passed(things, event.event_time)
+        _recount(store, event)
         store.retained.mark("shipment", (event.shipment_id,))
     return Withdrawn(event, row.sequence)
 
@@ -97,19 +97,46 @@ def _outbox_event(event: HistoryEvent, encode: Callable[[int], bytes]) -> Outbox
         topic=event.topic,
         encode=encode,
         logistic_unit=event.logistic_unit,
+        door=event.door,
     )
 
 
-def _things(store: Store, epc: str) -> tuple[str, ...]:
-    """The names under which the unit of a tag may stand: its own, and the one of a unit with several keys."""
+def _recount(store: Store, withdrawn: HistoryEvent) -> None:
+    """The state of the unit and what it went out with, from those of its events that still stand."""
+    names = _names(store, withdrawn.epc)
+    same: dict[str, bool] = {}
+    standing = []
+    for event in store.history.standing(withdrawn.epc, withdrawn.shipment_id):
+        if event.epc not in same:  # a pallet may have several tags
+            same[event.epc] = not set(names).isdisjoint(_names(store, event.epc))
+        if same[event.epc]:
+            standing.append(event)
+    store.unit_states.make_anew(names, [_state(event) for event in standing])
+    if withdrawn.direction is not None:
+        since = min(event.event_time for event in (withdrawn, *standing))
+        passings = [passing for event in standing if (passing := _passing(store, names[-1], event)) is not None]
+        note_anew(store, names, since, passings)
+
+
+def _names(store: Store, epc: str) -> tuple[str, ...]:
+    """The names under which the unit of a tag may stand; the last is the one that the directory has for it now."""
     keys = f"epc:{epc}", decode(epc).key
     found = store.directory.find(keys)
-    return keys if found is None else tuple(dict.fromkeys((*keys, found[1].thing)))
+    return (
+        keys
+        if found is None
+        else tuple(dict.fromkeys((*(key for key in keys if key != found[1].thing), found[1].thing)))
+    )
 
 
-def _state(event: HistoryEvent | None) -> UnitState | None:
-    if event is None:
+def _passing(store: Store, unit: str, event: HistoryEvent) -> Passing | None:
+    shipment = store.directory.entry(event.shipment_id)
+    if event.door is None or event.direction is None or shipment is None:
         return None
+    return Passing(unit, event.shipment_id, shipment.load_id, event.epc, event.door, event.direction, event.event_time)
+
+
+def _state(event: HistoryEvent) -> UnitState:
     epcis = json.loads(event.payload)["epcis"]
     return UnitState(
         key="",
@@ -121,6 +148,7 @@ def _state(event: HistoryEvent | None) -> UnitState | None:
         state=state_of(event.biz_step, event.verdict),
         disposition=epcis.get("disposition"),
         biz_location=epcis.get("bizLocation", {}).get("id"),
+        door=event.door,
         verdict=event.verdict,
         event_id=event.event_id,
         sequence=event.sequence,

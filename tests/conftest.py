@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +17,10 @@ settings.register_profile("unhurried", deadline=None)
 settings.load_profile("unhurried")
 
 CI = os.environ.get("CI") == "true"
+
+# Started in the background of a shell, Ctrl-C is ignored here and in every program that a test starts.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def skip_or_fail(reason: str) -> None:

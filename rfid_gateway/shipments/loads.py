@@ -71,6 +71,22 @@ class Taken(NamedTuple):
     kind: Kind
 
 
+class Passing(NamedTuple):
+    """A unit went through a door."""
+
+    unit: str
+    """`Unit.thing`."""
+    shipment_id: str
+    load_id: str | None
+    """The load that the unit's shipment belongs to."""
+    epc: str
+    door: str
+    direction: str
+    """out, in or undecided."""
+    at: int
+    """UTC, microseconds."""
+
+
 class Member(NamedTuple):
     """A unit of a load, or one that went with it."""
 

@@ -27,6 +27,8 @@ class HistoryEvent(NamedTuple):
     topic: str
     published_at: int | None
     """UTC, microseconds; None while it waits in the outbox."""
+    door: str | None
+    """Of a passage; None for events from before the schema change `door_of_event`, too."""
     withdrawn_by: int | None
     """Sequence of the event that withdraws it."""
     payload: bytes
@@ -95,14 +97,16 @@ class History:
         found = self._select("sequence = ?", (int(name),)) if by_sequence else self._select("event_id = ?", (name,))
         return found[0] if found else None
 
-    def before(self, event: HistoryEvent) -> HistoryEvent | None:
-        """Return the last event of the same tag with an earlier time that stands: no withdrawal, and not withdrawn."""
-        found = self._select(
-            f"epc = ? AND event_time < ? AND event_id NOT LIKE '%{MARK}' AND withdrawn_by IS NULL "
-            "ORDER BY event_time DESC, sequence DESC LIMIT 1",
-            (event.epc, event.event_time),
+    def standing(self, epc: str, shipment_id: str) -> list[HistoryEvent]:
+        """Return the events of a tag and of a shipment, in order of their times, that are not withdrawn.
+
+        Withdrawals themselves are not among them.
+        """
+        return self._select(
+            f"(epc = ? OR shipment_id = ?) AND event_id NOT LIKE '%{MARK}' AND withdrawn_by IS NULL "
+            "ORDER BY event_time, sequence",
+            (epc, shipment_id),
         )
-        return found[0] if found else None
 
     def trace(self, name: str) -> Trace:
         """Return all events of a shipment id, an SSCC, an EPC (hex) or the tag that an event id tells of.

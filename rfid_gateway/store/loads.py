@@ -62,7 +62,7 @@ class Loads:
         return int(str(row[0]))
 
     def at_door(self, door: str, since: int) -> list[Load]:
-        """Return the loads that may stand at a door at that time (UTC, microseconds) or later."""
+        """Return the loads that may stand at a door at that time (UTC, microseconds) or later, also closed ones."""
         waiting = self._database.rows(
             f"""SELECT {_COLUMNS} FROM loads WHERE door = ? AND closed_at IS NULL ORDER BY departure LIMIT ?""",  # noqa: S608 -- fixed text
             (door, AT_ONE_DOOR),
@@ -72,7 +72,11 @@ class Loads:
                 ORDER BY departure LIMIT ?""",  # noqa: S608 -- fixed text
             (door, since, AT_ONE_DOOR),
         )
-        return [_load(row) for row in (*waiting, *complete)]
+        closed = self._database.rows(
+            f"""SELECT {_COLUMNS} FROM loads WHERE door = ? AND closed_at >= ? ORDER BY closed_at LIMIT ?""",  # noqa: S608 -- fixed text
+            (door, since, AT_ONE_DOOR),
+        )
+        return list({load.load_id: load for load in map(_load, (*waiting, *complete, *closed))}.values())
 
     def passed(self, unit: LoadUnit) -> None:
         """Note a unit that went out or in; what is known of a later time stays."""
@@ -109,27 +113,20 @@ class Loads:
         )
         return [str(row[0]) for row in rows]
 
-    def never_passed(self, units: Iterable[str], at: int) -> None:
-        """Forget that a unit went through a door at that time (UTC, microseconds): the event was withdrawn.
-
-        One that came in then is taken to be out again, as it was before.
+    def forget_unit(self, units: Iterable[str], since: int) -> set[str]:
+        """Forget what a unit went out with at that time (UTC, microseconds) or later; returns the ids of the loads.
 
         Args:
             units: names that the unit may have.
-            at: time of the event.
+            since: time of the first passage that is forgotten.
         """
-        loads: list[str] = []
+        loads: set[str] = set()
         for unit in units:
             rows = self._database.rows(
-                "DELETE FROM load_units WHERE unit = ? AND event_time = ? AND direction <> 'in' RETURNING load_id",
-                (unit, at),
+                "DELETE FROM load_units WHERE unit = ? AND event_time >= ? RETURNING load_id", (unit, since)
             )
-            rows += self._database.rows(
-                "UPDATE load_units SET direction = 'out' WHERE unit = ? AND event_time = ? RETURNING load_id",
-                (unit, at),
-            )
-            loads += [str(row[0]) for row in rows]
-        self.touch(loads)
+            loads.update(str(row[0]) for row in rows)
+        return loads
 
     def touch(self, load_ids: Iterable[str]) -> None:
         """Have these loads reviewed; belongs into the transaction of what has changed."""

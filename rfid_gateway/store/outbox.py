@@ -27,6 +27,8 @@ class OutboxEvent:
     """Builds the payload for the sequence that the event gets; called at most once more than it is committed."""
     logistic_unit: str | None = None
     """SSCC, 18 digits."""
+    door: str | None = None
+    """Of a passage."""
 
 
 class OutboxRow(NamedTuple):
@@ -89,8 +91,8 @@ class Outbox:
     def _insert(self, event: OutboxEvent, sequence: int, payload: bytes) -> bool:
         changed = self._database.change(
             """INSERT INTO events (sequence, event_id, event_time, epc, logistic_unit, shipment_id, biz_step,
-                                   direction, verdict, read_point, topic, payload)
-               VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (event_id) DO NOTHING""",
+                                   direction, verdict, read_point, topic, door, payload)
+               VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (event_id) DO NOTHING""",
             (
                 sequence,
                 event.event_id,
@@ -103,6 +105,7 @@ class Outbox:
                 event.verdict,
                 event.read_point,
                 event.topic,
+                event.door,
                 payload,
             ),
         )

@@ -168,12 +168,18 @@ _SET_ASIDE = (
     "INSERT INTO meta (name, value) VALUES ('set_aside', 0), ('retries', 0)",
 )
 
+_DOOR_OF_EVENT = (
+    "ALTER TABLE events ADD COLUMN door TEXT",
+    "CREATE INDEX loads_closed_at_door ON loads (door, closed_at) WHERE closed_at IS NOT NULL",
+)
+
 
 STEPS = {
     "initial": (*_META, *_OUTBOX, *_DIRECTORY, *_OBSERVATION),
     "commands": _COMMANDS,
     "retained_status_and_loads": (*_RETAINED, *_LOADS),
     "set_aside": _SET_ASIDE,
+    "door_of_event": _DOOR_OF_EVENT,
 }
 """Name of each schema change and its statements, in order. What was released is never edited: add a step."""
 

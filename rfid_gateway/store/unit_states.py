@@ -1,6 +1,6 @@
 """The last event of each unit: what a verdict such as "returned" and a shipment's status are made from."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from rfid_gateway.store.database import Database
@@ -68,22 +68,17 @@ class UnitStates:
         with self._database.transaction():
             self._database.change_many(_UPSERT, states)
 
-    def put_back(self, keys: Iterable[str], event_time: int, earlier: UnitState | None) -> None:
-        """Undo the state that an event of that time (UTC, microseconds) set, where it is still the last one.
+    def make_anew(self, keys: Iterable[str], states: Sequence[UnitState]) -> None:
+        """Make the state of a unit anew from those that its events set, one after another.
 
         Args:
             keys: keys that the unit may have.
-            event_time: of the event that counts no longer.
-            earlier: the state before it; its key is not looked at. None: the unit was not seen before.
+            states: in order of their times; their keys are not looked at. None: the unit was never seen.
         """
         with self._database.transaction():
             for key in keys:
-                state = self.unit_state(key)
-                if state is None or state.event_time != event_time:
-                    continue
-                self._database.change("DELETE FROM unit_states WHERE key = ?", (key,))
-                if earlier is not None:
-                    self.set_unit_states((earlier._replace(key=key),))
+                if self._database.change("DELETE FROM unit_states WHERE key = ?", (key,)):
+                    self.set_unit_states(state._replace(key=key) for state in states)
 
     def prune(self, before: int, limit: int) -> int:
         """Forget at most `limit` units last seen before that time (UTC, microseconds); return how many."""

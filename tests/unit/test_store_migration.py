@@ -11,11 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from rfid_gateway.store import backup, schema
+from rfid_gateway.store import backup, meta, schema
 from rfid_gateway.store.connection import open_store
 from rfid_gateway.store.database import StoreFullError
 from rfid_gateway.store.observation_state import StateRow
-from rfid_gateway.store.outbox import OutboxEvent
 from rfid_gateway.store.schema import NewerSchemaError
 from tests.e2e.running import command
 
@@ -25,14 +24,19 @@ EVENTS = 50
 def older_database(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A database as the first released version made it, with data: its steps are never edited."""
     with monkeypatch.context() as first:
-        for name in list(schema.STEPS)[1:]:
-            first.delitem(schema.STEPS, name)
-        assert list(schema.STEPS) == ["initial"]
-        with open_store(path) as store:
-            store.outbox.append(
-                OutboxEvent(f"ni:///{number}", 1, "AA", "S", None, None, "ok", "urn:x", "t", lambda _: b"{}")
-                for number in range(EVENTS)
-            )
+        first.setattr(schema, "STEPS", {"initial": schema.STEPS["initial"]})
+        with open_store(path) as store, store.transaction():
+            # In SQL, because today's code writes columns that came later.
+            for number in range(1, EVENTS + 1):
+                store.database.change(
+                    """INSERT INTO events (sequence, event_id, event_time, epc, shipment_id, verdict, read_point, topic,
+                                           payload)
+                       VALUES (?, ?, 1, 'AA', 'S', 'ok', 'urn:x', 't', x'7B7D')""",
+                    (number, f"ni:///{number}"),
+                )
+                store.database.change("INSERT INTO outbox (sequence) VALUES (?)", (number,))
+            meta.add(store.database, "next_sequence", EVENTS)
+            meta.add(store.database, "backlog", EVENTS)
             store.observation_state.save([StateRow("presence", "hall", "AA", "{}")])
 
 
