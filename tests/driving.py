@@ -40,7 +40,8 @@ class Running:
     def reads_more(self, more: int = 10) -> None:
         """Wait for that many further tag reads."""
         before = len(self.reads)
-        eventually(lambda: len(self.reads) >= before + more, f"{more} more reads")
+        eventually(lambda: len(self.reads) >= before + more or self.error is not None, f"{more} more reads")
+        assert self.error is None
 
     def ends_soon(self) -> bool:
         """Whether the driver returns within two seconds."""

@@ -156,7 +156,7 @@ def _members(tar: tarfile.TarFile, manifest: Manifest, take: _Take) -> Iterator[
         content = tar.extractfile(info)
         assert content is not None  # a regular file has content
         if take(info.name, content) != member.sha256:
-            raise ManifestError(f"{info.name}: the checksum is wrong")
+            raise ManifestError(f"{info.name} in it is damaged: its checksum is wrong")
         yield info.name
     if missing:
         raise ManifestError(f"{next(iter(missing))} is missing")

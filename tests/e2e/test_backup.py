@@ -275,7 +275,7 @@ def test_damaged_and_foreign_files_are_refused_and_nothing_is_touched(configurat
     for content in (whole[:-100], whole[:-2000] + bytes(1000) + whole[-1000:]):
         file.write_bytes(content)
         for check in ((), ("--check",)):
-            assert "is damaged or was cut off" in refused("restore", file, *check, "--config", configuration)
+            assert "is damaged" in refused("restore", file, *check, "--config", configuration)
     file.write_bytes(whole)
     with tarfile.open(file) as tar, tarfile.open(foreign, "w:gz") as other:
         for info in tar:
