@@ -216,7 +216,8 @@ class _Life:
         yield "reload good: applied by the same process", done.returncode == 0 and applied and alive, self._log(before)
         box.write(CONFIG, config.replace("username", "usernam"))
         done = box.finish("systemctl", "reload", UNIT)
-        mistake = f"{CONFIG}:7: mqtt.usernam: unknown key"
+        line = 1 + config[: config.index("\nusername")].count("\n") + 1
+        mistake = f"{CONFIG}:{line}: mqtt.usernam: unknown key"
         named = eventually(lambda: mistake in box.run("journalctl", "-u", UNIT, "-o", "cat", "-n", "30"))
         alive = eventually(lambda: self._active() and self._pid() == before)
         good = done.returncode != 0 and named and alive
