@@ -48,20 +48,22 @@ def main() -> None:
     structlog.configure(processors=[_drop])
     rows, window, protocol = arguments.rows, arguments.window, arguments.protocol
     with EmbeddedBroker("mosquitto") as broker, tempfile.TemporaryDirectory() as folder:
-        database = Path(folder) / "gateway.db"
+        # One folder each: a database that is made anew beside the mark of the old one goes on behind its sequences.
+        database, heard_database = Path(folder) / "first/gateway.db", Path(folder) / "heard/gateway.db"
+        database.parent.mkdir()
+        heard_database.parent.mkdir()
         bare_rows = min(rows, BARE_AT_MOST)
         bare_s = _measured("bare paho loop", bare_rows, lambda: bare(broker.port, bare_rows, window, protocol))
         _fill(database, rows)
         ours_s = _measured("outbox to PUBACK", rows, lambda: drain(broker.port, rows, database, window, protocol))
-        database.unlink()
-        _fill(database, rows)
+        _fill(heard_database, rows)
         with _subscriber(broker.port, bare_rows):
             bare_heard_s = _measured(
                 "bare paho loop, subscribed", bare_rows, lambda: bare(broker.port, bare_rows, window, protocol)
             )
         with _subscriber(broker.port, rows):
             ours_heard_s = _measured(
-                "outbox to PUBACK, subscribed", rows, lambda: drain(broker.port, rows, database, window, protocol)
+                "outbox to PUBACK, subscribed", rows, lambda: drain(broker.port, rows, heard_database, window, protocol)
             )
     ratio = (bare_s / bare_rows) / (ours_s / rows)
     heard = (bare_heard_s / bare_rows) / (ours_heard_s / rows)
