@@ -113,8 +113,9 @@ def _recount(store: Store, withdrawn: HistoryEvent) -> None:
             standing.append(event)
     store.unit_states.make_anew(names, [_state(event) for event in standing])
     if withdrawn.direction is not None:
-        since = min(event.event_time for event in (withdrawn, *standing))
         passings = [passing for event in standing if (passing := _passing(store, names[-1], event)) is not None]
+        # Events of a database from before `door_of_event` are no passings: what they meant for loads stays.
+        since = min((withdrawn.event_time, *(passing.at for passing in passings)))
         note_anew(store, names, since, passings)
 
 
@@ -122,11 +123,10 @@ def _names(store: Store, epc: str) -> tuple[str, ...]:
     """The names under which the unit of a tag may stand; the last is the one that the directory has for it now."""
     keys = f"epc:{epc}", decode(epc).key
     found = store.directory.find(keys)
-    return (
-        keys
-        if found is None
-        else tuple(dict.fromkeys((*(key for key in keys if key != found[1].thing), found[1].thing)))
-    )
+    if found is None:
+        return keys
+    thing = found[1].thing
+    return (*(key for key in keys if key != thing), thing)
 
 
 def _passing(store: Store, unit: str, event: HistoryEvent) -> Passing | None:
