@@ -2,8 +2,9 @@
 
 While there is room, items wait in the order in which they came. When the tag reads that wait reach the limit, further
 reports of a reader are merged per EPC and antenna until the pipeline has caught up: counts are added, the first time,
-the strongest signal and the last time are kept. So detail is lost and counted, a tag never; and what waits is bounded
-by the number of tags in the field, whatever the rate.
+the strongest signal and the last time are kept. Each EPC keeps a few merged reads per antenna, one after another, so
+that a passage still shows which side was stronger last. So detail is lost and counted, a tag never; and what waits is
+bounded by the number of tags in the field, whatever the rate.
 """
 
 from collections import deque
@@ -37,6 +38,9 @@ class DirectoryRefusal:
     shipment_id: str | None = None
     """The one whose entry stays as it was; None where the topic names none."""
 
+
+SLICES = 8
+"""Merged reads of one tag at one antenna; even."""
 
 Item = ReaderItem | DirectoryMessage | Request | DirectoryRefusal
 
@@ -109,18 +113,48 @@ class _MergedReport:
 
     def __init__(self, first: TagReport) -> None:
         self._latest = first
-        self._reads: dict[tuple[str, int], TagRead] = {}
+        self._reads: dict[tuple[str, int], _MergedReads] = {}
 
     def add(self, report: TagReport) -> None:
         # The offset may differ from report to report; within the moment that a queue is full it does not.
         self._latest = report
         for read in report.tag_reads:
             key = (read.epc, read.antenna_id)
-            known = self._reads.get(key)
-            self._reads[key] = read if known is None else merge(known, read)
+            merged = self._reads.get(key)
+            if merged is None:
+                merged = self._reads[key] = _MergedReads()
+            merged.add(read)
 
     def report(self) -> TagReport:
-        return replace(self._latest, tag_reads=tuple(self._reads.values()))
+        """One report, its reads in the order of their times: a passage is told by which side was stronger last."""
+        reads = [read for merged in self._reads.values() for read in merged.reads]
+        return replace(self._latest, tag_reads=tuple(sorted(reads, key=_last_seen)))
+
+
+class _MergedReads:
+    """The reads of one tag at one antenna, each standing for as many as the others. Owner: the intake."""
+
+    def __init__(self) -> None:
+        self.reads: list[TagRead] = []
+        """At most `SLICES`, in the order in which they came."""
+        self._stride = 1
+        """How many reads one of them stands for."""
+        self._in_last = 0
+
+    def add(self, read: TagRead) -> None:
+        if self.reads and self._in_last < self._stride:
+            self.reads[-1] = merge(self.reads[-1], read)
+            self._in_last += 1
+            return
+        if len(self.reads) == SLICES:
+            self.reads = [merge(*pair) for pair in zip(self.reads[::2], self.reads[1::2], strict=True)]
+            self._stride *= 2
+        self.reads.append(read)
+        self._in_last = 1
+
+
+def _last_seen(read: TagRead) -> int:
+    return read.last_seen
 
 
 def merge(known: TagRead, later: TagRead) -> TagRead:

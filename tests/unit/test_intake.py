@@ -1,8 +1,14 @@
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rfid_gateway.intake import Intake, merge
+from rfid_gateway.intake import SLICES, Intake, merge
+from rfid_gateway.observe.observations import Direction, Passage
+from rfid_gateway.observe.observer import Observer
+from rfid_gateway.observe.rules import DoorRules
 from rfid_gateway.reads import ReaderState, ReaderStatus, TagRead, TagReport
+
+EPC = "3114F4E4E4B2D1E4A0000000"
 
 
 def read(epc: str, antenna: int, at: int, rssi: float | None = -60.0, count: int = 1) -> TagRead:
@@ -26,13 +32,37 @@ def test_items_come_out_in_the_order_in_which_they_went_in() -> None:
 def test_a_full_queue_merges_the_detail_and_keeps_every_tag() -> None:
     intake = Intake(limit=1)
     intake.put(report("a", 1, read("AA", 1, 1)))
-    intake.put(report("a", 2, read("AA", 1, 2, -70.0), read("BB", 2, 2)))
-    intake.put(report("a", 3, read("AA", 1, 3, -50.0, count=4)))
+    intake.put(report("a", 2, read("BB", 2, 2)))
+    for at in range(3, 3 + 2 * SLICES):
+        intake.put(report("a", at, read("AA", 1, at, -50.0 - at % 2, count=4)))
     first, merged = intake.drain(0)
     assert isinstance(first, TagReport)
     assert isinstance(merged, TagReport)
-    assert set(merged.tag_reads) == {read("BB", 2, 2), TagRead("AA", 1, 2, 3, -50.0, 5)}
-    assert intake.merged_reads == 3
+    pairs = [TagRead("AA", 1, at, at + 1, -50.0, 8) for at in range(3, 3 + 2 * SLICES, 2)]
+    assert merged.tag_reads == (read("BB", 2, 2), *pairs)
+    assert intake.merged_reads == 1 + 2 * SLICES
+
+
+@pytest.mark.parametrize("out", [True, False], ids=["out", "in"])
+@pytest.mark.parametrize("reads", [20, 80, 700])
+def test_a_passage_in_a_full_queue_keeps_its_direction(reads: int, *, out: bool) -> None:
+    """Near the inside antenna after a third of the way, near the outside one after two thirds; or the other way."""
+    utc, intake = 1_790_000_000_000_000, Intake(limit=0)
+    near = {1: 0.3, 2: 0.7} if out else {1: 0.7, 2: 0.3}
+    for number in range(reads):
+        way, at = number / reads, number * 1_600_000 // reads
+        both = (
+            TagRead(EPC, antenna, utc + at, utc + at, -42.0 - 120.0 * (way - near[antenna]) ** 2) for antenna in near
+        )
+        intake.put(TagReport("dock", utc + at, at, tuple(both)))
+    (merged,) = intake.drain(0)
+    assert isinstance(merged, TagReport)
+    assert len(merged.tag_reads) <= 2 * SLICES
+    assert [each.last_seen for each in merged.tag_reads] == sorted(each.last_seen for each in merged.tag_reads)
+    observer = Observer([], [DoorRules("d", frozenset({("dock", 1)}), frozenset({("dock", 2)}))])
+    (passage,) = [*observer.report(merged), *observer.expire(60_000_000)]
+    assert isinstance(passage, Passage)
+    assert passage.direction is (Direction.OUT if out else Direction.IN)
 
 
 def test_a_reader_that_is_being_merged_stays_in_order() -> None:
