@@ -98,10 +98,17 @@ class Field:
         self._stays = self._crossings = ()
 
     def radio(self, reader_id: str) -> Radio:
-        """What that reader's antennas hear; its caller asks for a stretch of time that ends now."""
+        """What that reader's antennas hear. Its caller asks for one stretch of its own time after the other.
+
+        They end now, or earlier where the caller lags: so the least difference that was ever seen is the one between
+        its clock and ours. With that of each call, a lagging reader would hear part of a passage twice or not at all.
+        """
+        shift: int | None = None
 
         def hear(start: int, end: int) -> list[Sighting]:
-            shift = self._clock.monotonic_us() - end
+            nonlocal shift
+            behind = self._clock.monotonic_us() - end
+            shift = behind if shift is None else min(shift, behind)
             heard = [
                 Sighting(at, reader_id, stay.spot.antenna_id, stay.epc, -50.0)
                 for stay in self._stays
