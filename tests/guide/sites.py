@@ -195,6 +195,12 @@ def reader_clock_wrong(house: Warehouse) -> None:
     house.go()
     house.dock_reader.step_clock(3600_000_000)
     house.pass_door()
+    eventually(lambda: _clock_is_shown(house, "dock-1"), "the status shows the reader's clock", 60)
+
+
+def _clock_is_shown(house: Warehouse, reader: str) -> bool:
+    offset = house.status()["readers"][reader]["clock_offset"]
+    return offset is not None and offset > 3_500_000_000
 
 
 # Tags and doors ------------------------------------------------------------------------------------------------------
