@@ -67,7 +67,7 @@ class Intake:
 
     @property
     def merged_reads(self) -> int:
-        """Tag reads that lost their detail so far because the pipeline was behind."""
+        """Tag reads so far that went through merging because the pipeline was behind; the first few keep their detail."""
         return self._merged_reads
 
     def put(self, item: Item) -> None:
