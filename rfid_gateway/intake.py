@@ -67,7 +67,7 @@ class Intake:
 
     @property
     def merged_reads(self) -> int:
-        """Tag reads so far that went through merging because the pipeline was behind; the first few keep their detail."""
+        """Tag reads so far that were merged because the pipeline was behind; the first few keep their detail."""
         return self._merged_reads
 
     def put(self, item: Item) -> None:
