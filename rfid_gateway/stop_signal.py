@@ -1,15 +1,17 @@
 """SIGTERM and Ctrl-C: the program shall end."""
 
+import os
+import select
 import signal
-from queue import Empty, SimpleQueue
 
 
 class StopSignal:
     """Whether the program was told to stop. Owner: the main thread, which waits for it and whose handlers set it.
 
-    Not a `threading.Event`: a handler runs in the main thread between any two instructions of the wait that it
-    interrupts, and `Event.set` then wants the very lock that the wait holds. The program would hang, deaf to SIGTERM,
-    until systemd kills it. `SimpleQueue.put` is reentrant for just this (Python's documentation of `queue`).
+    A pipe, because a handler runs in the main thread between any two instructions of the wait that it interrupts:
+    `threading.Event.set` then wants the very lock that the wait holds, and `queue.SimpleQueue.get` waits for ever where
+    a signal's handler ends after the time that was left (CPython 3.11: what is left is then negative, which means
+    without limit). Either way the program would hang, deaf to SIGTERM, until systemd kills it.
     """
 
     def __init__(self) -> None:
@@ -18,14 +20,16 @@ class StopSignal:
         A shell starts background jobs with SIGINT ignored, and Python leaves it so; a handler of ours hears it.
         """
         self._told = False
-        self._calls: SimpleQueue[None] = SimpleQueue()
+        # Open until the program ends.
+        self._heard, self._call = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._called)
 
     def set(self) -> None:
         """Have the program stop; may be called by a signal's handler."""
-        self._told = True
-        self._calls.put(None)
+        if not self._told:
+            self._told = True
+            os.write(self._call, b"\0")
 
     def is_set(self) -> bool:
         """Whether it was told."""
@@ -33,11 +37,7 @@ class StopSignal:
 
     def wait(self, timeout_s: float | None = None) -> bool:
         """Wait until it is told, at longest for a time; returns whether it was."""
-        try:
-            if not self._told:
-                self._calls.get(timeout=timeout_s)
-        except Empty:
-            pass
+        select.select((self._heard,), (), (), timeout_s)
         return self._told
 
     def _called(self, *_: object) -> None:

@@ -101,7 +101,7 @@ class Hall:
     def arrivals(self) -> list[int]:
         """Numbers of the tags, in the order of their sequence, each event once."""
         by_sequence = {event["sequence"]: event for event in self.events()}
-        firsts = list(dict.fromkeys(event["sequence"] for event in self.events()))
+        firsts = list(by_sequence)
         assert firsts == sorted(firsts), "in order"
         return [int(by_sequence[each]["epcis"]["epcList"][0][-20:], 16) for each in firsts]
 
