@@ -3,17 +3,20 @@
 While there is room, items wait in the order in which they came. When the tag reads that wait reach the limit, further
 reports of a reader are merged per EPC and antenna until the pipeline has caught up: counts are added, the first time,
 the strongest signal and the last time are kept. Each EPC keeps a few merged reads per antenna, one after another, so
-that a passage still shows which side was stronger last. So detail is lost and counted, a tag never; and what waits is
-bounded by the number of tags in the field, whatever the rate.
+that a passage still shows which side was stronger last. What was merged is handed over as so many reports, each with
+the time at which its first and its last read arrived, in the order of time with all else: timers must not run out over
+reads that wait. So detail is lost and counted, a tag never; and what waits is bounded by the number of tags in the
+field, whatever the rate.
 """
 
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from operator import itemgetter
 from threading import Condition
 
 from rfid_gateway.mqtt.requests import Request
-from rfid_gateway.reads import ReaderItem, TagRead, TagReport
+from rfid_gateway.reads import GpiEdge, ReaderItem, TagRead, TagReport
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +60,7 @@ class Intake:
         self._condition = Condition()
         self._items: deque[Item] = deque()
         self._waiting_reads = 0
-        self._merging: dict[str, _MergedReport] = {}
+        self._merging: dict[str, _Merging] = {}
         self._merged_reads = 0
 
     def follow(self, limit: int) -> None:
@@ -85,7 +88,8 @@ class Intake:
             if not self._items and not self._merging:
                 self._condition.wait(timeout_s)
             items = list(self._items)
-            items.extend(merged.report() for merged in self._merging.values())
+            if self._merging:
+                items = _in_order(items, [report for each in self._merging.values() for report in each.reports()])
             self._items.clear()
             self._merging.clear()
             self._waiting_reads = 0
@@ -103,58 +107,79 @@ class Intake:
             self._waiting_reads += len(report.tag_reads)
             return
         if merging is None:
-            merging = self._merging[report.reader_id] = _MergedReport(report)
+            merging = self._merging[report.reader_id] = _Merging()
         merging.add(report)
         self._merged_reads += len(report.tag_reads)
 
 
-class _MergedReport:
-    """Reports of one reader merged per EPC and antenna. Owner: the intake."""
-
-    def __init__(self, first: TagReport) -> None:
-        self._latest = first
-        self._reads: dict[tuple[str, int], _MergedReads] = {}
-
-    def add(self, report: TagReport) -> None:
-        # The offset may differ from report to report; within the moment that a queue is full it does not.
-        self._latest = report
-        for read in report.tag_reads:
-            key = (read.epc, read.antenna_id)
-            merged = self._reads.get(key)
-            if merged is None:
-                merged = self._reads[key] = _MergedReads()
-            merged.add(read)
-
-    def report(self) -> TagReport:
-        """One report, its reads in the order of their times: a passage is told by which side was stronger last."""
-        reads = [read for merged in self._reads.values() for read in merged.reads]
-        return replace(self._latest, tag_reads=tuple(sorted(reads, key=_last_seen)))
-
-
-class _MergedReads:
-    """The reads of one tag at one antenna, each standing for as many as the others. Owner: the intake."""
+class _Merging:
+    """Reports of one reader that are being merged per EPC and antenna. Owner: the intake."""
 
     def __init__(self) -> None:
-        self.reads: list[TagRead] = []
+        self._reads: dict[tuple[str, int], _Slices] = {}
+
+    def add(self, report: TagReport) -> None:
+        for read in report.tag_reads:
+            key = (read.epc, read.antenna_id)
+            slices = self._reads.get(key)
+            if slices is None:
+                slices = self._reads[key] = _Slices()
+            slices.add(_Slice(read, report.received_monotonic, report))
+
+    def reports(self) -> list[TagReport]:
+        """One report for each merged read."""
+        return [each.report() for slices in self._reads.values() for each in slices.slices]
+
+
+@dataclass(frozen=True, slots=True)
+class _Slice:
+    """Reads of one tag at one antenna, merged into one."""
+
+    read: TagRead
+    since: int
+    """When the first of them arrived, monotonic."""
+    last: TagReport
+    """The report that brought the last of them."""
+
+    def with_later(self, later: "_Slice") -> "_Slice":
+        return _Slice(merge(self.read, later.read), self.since, later.last)
+
+    def report(self) -> TagReport:
+        return replace(self.last, tag_reads=(self.read,), merged_since=self.since)
+
+
+class _Slices:
+    """The reads of one tag at one antenna, in slices that each stand for as many as the others. Owner: the intake."""
+
+    def __init__(self) -> None:
+        self.slices: list[_Slice] = []
         """At most `SLICES`, in the order in which they came."""
         self._stride = 1
         """How many reads one of them stands for."""
         self._in_last = 0
 
-    def add(self, read: TagRead) -> None:
-        if self.reads and self._in_last < self._stride:
-            self.reads[-1] = merge(self.reads[-1], read)
+    def add(self, one: _Slice) -> None:
+        if self.slices and self._in_last < self._stride:
+            self.slices[-1] = self.slices[-1].with_later(one)
             self._in_last += 1
             return
-        if len(self.reads) == SLICES:
-            self.reads = [merge(*pair) for pair in zip(self.reads[::2], self.reads[1::2], strict=True)]
+        if len(self.slices) == SLICES:
+            pairs = zip(self.slices[::2], self.slices[1::2], strict=True)
+            self.slices = [first.with_later(second) for first, second in pairs]
             self._stride *= 2
-        self.reads.append(read)
+        self.slices.append(one)
         self._in_last = 1
 
 
-def _last_seen(read: TagRead) -> int:
-    return read.last_seen
+def _in_order(items: list[Item], merged: list[TagReport]) -> list[Item]:
+    """What waited unmerged and what was merged, in the order in which it came; what has no time keeps its place."""
+    came, timed = 0, list[tuple[int, Item]]()
+    for item in items:
+        if isinstance(item, TagReport | GpiEdge):
+            came = max(came, item.received_monotonic)
+        timed.append((came, item))
+    timed += ((report.merged_since or 0, report) for report in merged)
+    return [item for _, item in sorted(timed, key=itemgetter(0))]
 
 
 def merge(known: TagRead, later: TagRead) -> TagRead:

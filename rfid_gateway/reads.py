@@ -58,6 +58,8 @@ class TagReport:
     tag_reads: tuple[TagRead, ...]
     clock_offset: int = 0
     """Reader's clock minus the gateway's UTC, microseconds, as the driver estimates it now."""
+    merged_since: int | None = None
+    """Where a full queue merged several reports into this one: `received_monotonic` of the first of them."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -359,7 +359,8 @@ class DoorPort:
         sums = passage.sums.get(self._port)
         if sums is None:
             sums = passage.sums[self._port] = Sums()
-        passage.last = now
+        # Reads that a full queue merged come with a span of time, and spans of two antennas overlap.
+        passage.last = max(passage.last, now)
         passage.seen = max(passage.seen, at)
         sums.add((at - passage.origin) * 1e-6, rssi)
         if not passage.waits:

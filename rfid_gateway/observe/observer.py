@@ -71,9 +71,10 @@ class Observer:
     def report(self, report: TagReport) -> list[Observation]:
         """Take one report; what follows from it and from timers that ran out before it arrived."""
         now = report.received_monotonic
+        arrived = now if report.merged_since is None else report.merged_since
         deadline = self.next_deadline()
-        if deadline is not None and deadline <= now:
-            self._run_timers(now)
+        if deadline is not None and deadline <= arrived:
+            self._run_timers(arrived)
         routes = self._routes.get(report.reader_id)
         if routes is not None:
             offset = report.clock_offset

@@ -164,6 +164,7 @@ class Zones:
         while len(self._timers) >= self._limit:
             self._drop(heapq.heappop(self._timers)[2])
         cell = _Cell(zone, epc, self._tags.get(epc) or _Tag(), tid)
+        cell.last = now
         self._keep(cell, now)
         return cell
 
@@ -250,7 +251,7 @@ class Zone:
         if now >= cell.check_at:
             self._zones.renew(cell, self.rules.window, now, at)
         seen_count = read.tag_seen_count
-        cell.last = now
+        cell.last = max(cell.last, now)
         cell.seen = at
         cell.reads += seen_count
         cell.rssi_sum += rssi * seen_count
