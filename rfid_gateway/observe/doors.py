@@ -10,7 +10,7 @@ from rfid_gateway.observe.beam_decision import COME_FAR, Sight, weigh
 from rfid_gateway.observe.beams import KIND, Beams
 from rfid_gateway.observe.decision import TURN_BACK_READS, Judgement, Verdict, judge
 from rfid_gateway.observe.observations import Direction, Observation, Passage
-from rfid_gateway.observe.passage import OpenPassage
+from rfid_gateway.observe.passage import ClosedPassage, OpenPassage
 from rfid_gateway.observe.rules import Antenna, DoorRules
 from rfid_gateway.observe.saved import Changes, Saveable
 from rfid_gateway.observe.sums import Sums
@@ -26,9 +26,7 @@ RECHECK = 60_000_000
 IDLE_WINDOWS = 3
 """Passages in a row that came to nothing before a tag counts as background, for tags heard only now and then."""
 IDLE_KEPT = 10_000
-HALVES_KEPT = 1_000
-HALF_LIFETIME = 6_000_000
-"""µs that may lie between the two sides of one slow passage, where the door frame hides the tag."""
+CLOSED_KEPT = 1_000
 VOTABLE_READS = 16
 """With fewer reads than this rise and fall cannot be told, and the group may speak for the tag."""
 
@@ -44,8 +42,8 @@ class Door:
         self.votes = Votes()
         self.idle: OrderedDict[str, int] = OrderedDict()
         """Passages in a row that came to nothing, per tag."""
-        self.halves: OrderedDict[str, OpenPassage] = OrderedDict()
-        """Passages that only one side heard: the other side may be about to."""
+        self.closed: OrderedDict[str, ClosedPassage] = OrderedDict()
+        """Passages that ended lately, per tag."""
 
     def count_idle(self, epc: str) -> int:
         """Count one more passage that came to nothing."""
@@ -55,11 +53,12 @@ class Door:
             self.idle.popitem(last=False)
         return windows
 
-    def keep_half(self, passage: OpenPassage) -> None:
-        """Keep a passage that only one side heard."""
-        self.halves[passage.epc] = passage
-        if len(self.halves) > HALVES_KEPT:
-            self.halves.popitem(last=False)
+    def keep(self, closed: ClosedPassage) -> None:
+        """Keep a passage that has ended."""
+        self.closed.pop(closed.passage.epc, None)
+        self.closed[closed.passage.epc] = closed
+        if len(self.closed) > CLOSED_KEPT:
+            self.closed.popitem(last=False)
 
     def judge(self, passage: OpenPassage, *, capped: bool) -> Judgement:
         """Judge a passage by itself: by its reads, and by what the photo-eyes saw."""
@@ -77,7 +76,8 @@ class Doors:
     """All doors together, because a tag may be heard at several. Owner: the observer, in the pipeline thread.
 
     Bounds: at most `limit` open passages and resting tags together; past that the one whose timer is next is closed
-    at once. Per door `IDLE_KEPT` tags that came to nothing, over all `STAYS_KEPT` lately closed passages.
+    at once. Per door `IDLE_KEPT` tags that came to nothing and `CLOSED_KEPT` passages that ended lately; over all doors
+    `STAYS_KEPT` of these.
     """
 
     def __init__(self, rules: Sequence[DoorRules], out: list[Observation], changes: Changes, *, limit: int) -> None:
@@ -175,9 +175,10 @@ class Doors:
             self._forget(resting)
         while len(self._timers) >= self._limit:
             self._evict()
-        passage = door.halves.pop(read.epc, None)
-        if passage is not None and at - passage.seen < HALF_LIFETIME:
-            passage.reopen(now)
+        closed = door.closed.pop(read.epc, None)
+        if closed is not None and closed.goes_on(at, now, door.rules.quiet, rested=resting is not None):
+            passage = closed.passage
+            passage.reopen(now, closed.reported)
         else:
             passage = OpenPassage(door.rules.door, read.epc, read.tid, at, now)
         if resting is not None:
@@ -271,8 +272,9 @@ class Doors:
         self._changes.forget(passage)
         reported = self._conclude(door, passage, judgement, capped=capped)
         self._stays.add(passage, now)
-        if judgement.verdict is Verdict.ONE_SIDE and reported is None and not capped:
-            door.keep_half(passage)
+        if not capped:
+            half = judgement.verdict is Verdict.ONE_SIDE and reported is None
+            door.keep(ClosedPassage(passage, reported, half))
         if capped:
             self._go_on(door, passage, reported, now)
         elif reported is None and door.count_idle(passage.epc) >= IDLE_WINDOWS:
@@ -292,7 +294,8 @@ class Doors:
         direction, confidence = _direction(judgement), judgement.confidence
         evidence = dict(judgement.evidence)
         if direction in {Direction.IN, Direction.OUT}:
-            door.votes.add(passage, direction)
+            if direction != passage.follows:
+                door.votes.add(passage, direction)
         elif _is_votable(judgement, passage) and (election := door.votes.elect(passage)) is not None:
             direction, confidence = election.direction, election.confidence
             evidence["votes"] = election.votes

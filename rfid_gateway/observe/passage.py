@@ -2,12 +2,19 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from rfid_gateway.observe.background import Port
 from rfid_gateway.observe.sums import Sums
 
 KIND = "passage"
 
+HALF_LIFETIME = 6_000_000
+"""µs that may lie between the two sides of one slow passage, where the door frame hides the tag."""
+LATE = 60_000_000
+"""µs after its last read within which others may come late that belong to a passage: the connection was away and the
+reader kept them, or this PC was too busy to take them. A reader whose clock stands still must not make all passages
+one."""
 RESTED_READS = 5
 RESTED_EVERY = 200_000
 
@@ -77,9 +84,10 @@ class OpenPassage:
         passage.stored = True
         return passage
 
-    def reopen(self, now: int) -> None:
-        """Go on with a passage that had been closed."""
+    def reopen(self, now: int, reported: str | None) -> None:
+        """Go on with a passage that had been closed, and reported with this direction if with any."""
         self.opened = self.last = now
+        self.follows = reported or self.follows
         self.held = self.stored = self.waits = False
 
     def reads(self) -> int:
@@ -115,3 +123,28 @@ class OpenPassage:
             sums = self.sums[port] = Sums()
             for back in range(RESTED_READS, 0, -1):
                 sums.add((heard - back * RESTED_EVERY - self.origin) * 1e-6, level)
+
+
+@dataclass(frozen=True, slots=True)
+class ClosedPassage:
+    """A passage that has ended, and may turn out to go on."""
+
+    passage: OpenPassage
+    reported: str | None
+    """Direction, if it was an event."""
+    half: bool
+    """Only one side heard it, and the other may be about to."""
+
+    def goes_on(self, at: int, now: int, quiet: int, *, rested: bool) -> bool:
+        """Whether a read at `at` (UTC), taken now (monotonic), is of the same passage.
+
+        Args:
+            at: when the tag was read.
+            now: when that arrived.
+            quiet: of the door, µs. A read less than this after the one before is of the same passage, and came late.
+            rested: the tag rested at the door until now.
+        """
+        if self.half:
+            return at - self.passage.seen < HALF_LIFETIME
+        late = self.passage.origin - quiet < at < self.passage.seen + quiet
+        return late and not rested and now - self.passage.last < LATE

@@ -1,5 +1,7 @@
 """Passages at a door, from reads written by hand."""
 
+from dataclasses import replace
+
 import pytest
 
 from rfid_gateway.observe.observations import Direction, Observation, Passage
@@ -138,3 +140,35 @@ def test_running_sums_of_a_thousand_tags_are_saved_a_few_at_a_time_and_none_is_f
         assert len(rows) < 1000
         saved += [row.epc for row in rows]
     assert sorted(saved) == sorted(2 * [read.epc for read in reads])
+
+
+def late(reports: list[TagReport], after: int, by: int) -> list[TagReport]:
+    """The same reports, where those after a time arrive later: the connection was away, or the machine too busy."""
+    return [
+        replace(each, received_monotonic=each.received_monotonic + by, received_at=each.received_at + by)
+        if each.received_monotonic > after
+        else each
+        for each in reports
+    ]
+
+
+@pytest.mark.parametrize("cut_at", range(200, 6_000, 200))
+@pytest.mark.parametrize("outage", [2_500, 20_000])
+def test_reads_that_come_late_make_no_second_passage(cut_at: int, outage: int) -> None:
+    way = [late(each, cut_at * MS, outage * MS) for each in (hill(1, 2_000 * MS), hill(2, 4_000 * MS))]
+    directions = [each.direction for each in run(Observer([], [DOOR]), *way) if isinstance(each, Passage)]
+    assert directions.count(Direction.OUT) == 1
+    assert directions in ([Direction.OUT], [Direction.UNDECIDED, Direction.OUT])
+
+
+def test_what_arrives_more_than_a_minute_late_is_a_passage_of_its_own() -> None:
+    """Then it is more likely that the reader's clock stands still."""
+    again = [late(each, 0, 90_000 * MS) for each in (hill(1, 2_000 * MS), hill(2, 4_000 * MS))]
+    passages = run(Observer([], [DOOR]), hill(1, 2_000 * MS), hill(2, 4_000 * MS), *again)
+    assert [each.direction for each in passages if isinstance(each, Passage)] == [Direction.OUT] * 2
+
+
+def test_a_tag_that_comes_back_after_the_quiet_time_has_passed_twice() -> None:
+    out, back = (hill(1, 2_000 * MS), hill(2, 4_000 * MS)), (hill(2, 9_100 * MS), hill(1, 11_100 * MS))
+    passages = run(Observer([], [DOOR]), *out, *back)
+    assert [each.direction for each in passages if isinstance(each, Passage)] == [Direction.OUT, Direction.IN]
