@@ -160,9 +160,11 @@ class Service:
 
     def take_wish(self) -> bool:
         """Whether a command has asked for a reload since the last call."""
-        wanted = self._reload_wanted.is_set()
+        if not self._reload_wanted.is_set():
+            return False
+        # Only now: a command that comes between the two is part of this reload, and none is forgotten.
         self._reload_wanted.clear()
-        return wanted
+        return True
 
     def reload(self) -> None:
         """Read the configuration again, by the main thread; a bad one is logged and changes nothing.
