@@ -127,7 +127,7 @@ def test_a_full_disk_is_said_survived_and_left_behind(hall: Hall, disk: SmallDis
     eventually(lambda: "cannot grow" in hall.status()["database"], "nothing can be committed", patience_s=60)
     read_more(hall, 300)
     mosquitto.start()
-    eventually(lambda: "store_trouble" in hall.alerts() and "disk_low" in hall.alerts(), "alerts say so")
+    eventually(lambda: "store_trouble" in hall.alerts() and "disk_low" in hall.alerts(), "alerts say so", patience_s=60)
     disk.make_room()
     eventually(lambda: hall.status()["disk"] == "ok" and hall.status()["database"] == "ok", "all is well again")
     assert (disk.folder / "ballast").exists()

@@ -194,7 +194,7 @@ def port_forbidden(house: Warehouse) -> None:
 @site()
 def reader_clock_wrong(house: Warehouse) -> None:
     house.go()
-    house.dock_reader.step_clock(3600_000_000)
+    house.dock_reader.step_clock(3_650_000_000)
     house.pass_door()
     eventually(lambda: _clock_is_shown(house, "dock-1"), "the status shows the reader's clock", 60)
 
