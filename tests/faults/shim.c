@@ -2,11 +2,16 @@
  *
  * Loaded with LD_PRELOAD. The file that RFID_FAULTS names is shared with the suite: six 64-bit numbers, see shim.py.
  * SQLite alone uses pwrite64 and fdatasync in the gateway; everything else passes through.
+ *
+ * It stands before libfaketime, which fakes the wall clock alone here and yet takes a lock for each look at any clock
+ * and for each wait of Python's for its interpreter lock: what goes by the monotonic clock passes it by, or a crowd of
+ * tags would cost the gateway many times as much as without it.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -48,6 +53,25 @@ static void delay(void)
     __atomic_add_fetch(&control->syncs_delayed, 1, __ATOMIC_SEQ_CST);
     /* The system call itself, because libfaketime replaces the functions. */
     syscall(SYS_clock_nanosleep, CLOCK_MONOTONIC, 0, &rest, NULL);
+}
+
+int clock_gettime(clockid_t clock, struct timespec *now)
+{
+    static int (*real)(clockid_t, struct timespec *);
+    if (clock != CLOCK_REALTIME && clock != CLOCK_REALTIME_COARSE)
+        return syscall(SYS_clock_gettime, clock, now);
+    if (!real)
+        real = (int (*)(clockid_t, struct timespec *))dlsym(RTLD_NEXT, "clock_gettime");
+    return real(clock, now);
+}
+
+int pthread_cond_timedwait(pthread_cond_t *condition, pthread_mutex_t *mutex, const struct timespec *until)
+{
+    static int (*real)(pthread_cond_t *, pthread_mutex_t *, const struct timespec *);
+    if (!real)
+        real = (int (*)(pthread_cond_t *, pthread_mutex_t *, const struct timespec *))
+            dlsym(dlopen("libc.so.6", RTLD_LAZY), "pthread_cond_timedwait");
+    return real(condition, mutex, until);
 }
 
 int fdatasync(int fd)
