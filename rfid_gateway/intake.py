@@ -87,13 +87,13 @@ class Intake:
         with self._condition:
             if not self._items and not self._merging:
                 self._condition.wait(timeout_s)
-            items = list(self._items)
-            if self._merging:
-                items = _in_order(items, [report for each in self._merging.values() for report in each.reports()])
-            self._items.clear()
-            self._merging.clear()
+            items, self._items = list(self._items), deque()
+            merging, self._merging = self._merging, {}
             self._waiting_reads = 0
+        # Without the lock: what was merged may be much, and readers must not wait for it.
+        if not merging:
             return items
+        return _in_order(items, [report for each in merging.values() for report in each.reports()])
 
     def wake(self) -> None:
         """Let a waiting drain return now."""
