@@ -3,6 +3,7 @@
 import os
 import select
 import signal
+from typing import Self
 
 
 class StopSignal:
@@ -15,15 +16,24 @@ class StopSignal:
     """
 
     def __init__(self) -> None:
-        """Take both signals from now on.
+        """Take both signals from now on until it is left.
 
         A shell starts background jobs with SIGINT ignored, and Python leaves it so; a handler of ours hears it.
         """
         self._told = False
-        # Open until the program ends.
         self._heard, self._call = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, self._called)
+        self._before = {number: signal.signal(number, self._called) for number in (signal.SIGTERM, signal.SIGINT)}
+
+    def __enter__(self) -> Self:
+        """Have the signals already."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Give the signals back to whoever had them."""
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+        os.close(self._call)
+        os.close(self._heard)
 
     def set(self) -> None:
         """Have the program stop; may be called by a signal's handler."""

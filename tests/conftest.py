@@ -23,6 +23,20 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+_ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+@pytest.fixture(autouse=True)
+def _signals_are_given_back() -> Iterator[None]:
+    """A test that keeps a signal is named itself, not the one after it that needs the signal."""
+    before = [signal.getsignal(number) for number in _ENDINGS]
+    yield
+    after = [signal.getsignal(number) for number in _ENDINGS]
+    for number, handler in zip(_ENDINGS, before, strict=True):
+        signal.signal(number, handler)
+    assert after == before
+
+
 def skip_or_fail(reason: str) -> None:
     """Skip because a part is missing; in CI a missing part is a failure."""
     if CI:

@@ -62,7 +62,7 @@ def demo(seconds: float, log_level: str) -> None:
     Exit code 0 only if events got there.
     """
     logs.configure(log_level)
-    stop = StopSignal()
+    stop = click.get_current_context().with_resource(StopSignal())
     hangup = Hangup(stop)
     plant_type: PlantType = next(iter(entry_points(group="rfid_gateway.demos", name="warehouse"))).load()
     with tempfile.TemporaryDirectory(prefix="rfid-gateway-demo-") as folder, plant_type(_print_event) as plant:

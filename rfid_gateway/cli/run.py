@@ -36,7 +36,7 @@ BEAT_S = 0.5
 def run(config_file: Path, log_level: str | None) -> None:
     """Run the gateway until it is told to stop (SIGTERM or Ctrl-C); SIGHUP reads the configuration again."""
     faulthandler.enable()  # systemd's watchdog sends SIGABRT: the journal then has every thread's stack
-    stop = StopSignal()
+    stop = click.get_current_context().with_resource(StopSignal())
     hangup = Hangup(stop)
     manager = ServiceManager()
     logs.configure(log_level or "info")

@@ -105,11 +105,11 @@ def reader(
     host, listening = server.address
     click.echo(f"{profile} on {host}:{listening}")
     tell(world)
-    ending = StopSignal()
-    try:
-        _watch(server, ending, planned, quiet=quiet)
-    finally:
-        server.stop()
+    with StopSignal() as ending:
+        try:
+            _watch(server, ending, planned, quiet=quiet)
+        finally:
+            server.stop()
     click.echo("stopped", err=True)
 
 

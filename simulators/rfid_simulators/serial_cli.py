@@ -133,10 +133,10 @@ def serial(
     except ValueError as error:
         wire.close()
         raise click.UsageError(f"--fault: {error}") from error
-    with server:
+    with StopSignal() as ending, server:
         click.echo(f"{protocol} reader at {server.url}")
         tell(world)
-        _wait(server, StopSignal(), planned, seconds)
+        _wait(server, ending, planned, seconds)
 
 
 def _planned(faults: tuple[str, ...]) -> list[PlannedFault[Fault]]:

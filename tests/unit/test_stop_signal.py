@@ -13,10 +13,8 @@ from rfid_gateway.stop_signal import StopSignal
 
 @pytest.fixture
 def stop() -> Iterator[StopSignal]:
-    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
-    yield StopSignal()
-    for number, handler in before.items():
-        signal.signal(number, handler)
+    with StopSignal() as stop:
+        yield stop
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -28,6 +26,14 @@ def test_both_signals_end_the_wait_for_good(stop: StopSignal, number: int) -> No
     assert stop.wait()
     assert stop.wait(0)
     assert stop.wait(), "the second wait without a limit returns as well"
+
+
+def test_the_signals_are_given_back() -> None:
+    """To a Ctrl-C of whoever calls a command, such as the tests: else nothing stops them any more."""
+    before = [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)]
+    with StopSignal():
+        assert signal.getsignal(signal.SIGINT) not in before
+    assert [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)] == before
 
 
 def test_a_signal_between_any_two_lines_of_the_wait_is_heard() -> None:
