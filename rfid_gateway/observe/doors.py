@@ -10,7 +10,7 @@ from rfid_gateway.observe.beam_decision import COME_FAR, Sight, weigh
 from rfid_gateway.observe.beams import KIND, Beams
 from rfid_gateway.observe.decision import TURN_BACK_READS, Judgement, Verdict, judge
 from rfid_gateway.observe.observations import Direction, Observation, Passage
-from rfid_gateway.observe.passage import ClosedPassage, OpenPassage
+from rfid_gateway.observe.passage import LATE, Ended, OpenPassage
 from rfid_gateway.observe.rules import Antenna, DoorRules
 from rfid_gateway.observe.saved import Changes, Saveable
 from rfid_gateway.observe.sums import Sums
@@ -26,7 +26,7 @@ RECHECK = 60_000_000
 IDLE_WINDOWS = 3
 """Passages in a row that came to nothing before a tag counts as background, for tags heard only now and then."""
 IDLE_KEPT = 10_000
-CLOSED_KEPT = 1_000
+ENDED_KEPT = 1_000
 VOTABLE_READS = 16
 """With fewer reads than this rise and fall cannot be told, and the group may speak for the tag."""
 
@@ -42,8 +42,8 @@ class Door:
         self.votes = Votes()
         self.idle: OrderedDict[str, int] = OrderedDict()
         """Passages in a row that came to nothing, per tag."""
-        self.closed: OrderedDict[str, ClosedPassage] = OrderedDict()
-        """Passages that ended lately, per tag."""
+        self.ended: OrderedDict[str, OpenPassage] = OrderedDict()
+        """Passages that ended lately, per tag, in the order in which they did."""
 
     def count_idle(self, epc: str) -> int:
         """Count one more passage that came to nothing."""
@@ -53,12 +53,13 @@ class Door:
             self.idle.popitem(last=False)
         return windows
 
-    def keep(self, closed: ClosedPassage) -> None:
-        """Keep a passage that has ended."""
-        self.closed.pop(closed.passage.epc, None)
-        self.closed[closed.passage.epc] = closed
-        if len(self.closed) > CLOSED_KEPT:
-            self.closed.popitem(last=False)
+    def keep(self, passage: OpenPassage, now: int) -> list[OpenPassage]:
+        """Keep a passage that has ended; returns those that are kept no longer for it."""
+        self.ended[passage.epc] = passage
+        gone = []
+        while self.ended and (len(self.ended) > ENDED_KEPT or next(iter(self.ended.values())).last + LATE <= now):
+            gone.append(self.ended.popitem(last=False)[1])
+        return gone
 
     def judge(self, passage: OpenPassage, *, capped: bool) -> Judgement:
         """Judge a passage by itself: by its reads, and by what the photo-eyes saw."""
@@ -76,7 +77,7 @@ class Doors:
     """All doors together, because a tag may be heard at several. Owner: the observer, in the pipeline thread.
 
     Bounds: at most `limit` open passages and resting tags together; past that the one whose timer is next is closed
-    at once. Per door `IDLE_KEPT` tags that came to nothing and `CLOSED_KEPT` passages that ended lately; over all doors
+    at once. Per door `IDLE_KEPT` tags that came to nothing and `ENDED_KEPT` passages that ended lately; over all doors
     `STAYS_KEPT` of these.
     """
 
@@ -145,6 +146,9 @@ class Doors:
         if door not in self.doors:
             self._changes.forget(passage)
             return
+        if passage.ended is not None:
+            self.doors[door].ended[epc] = passage
+            return
         self.doors[door].passages[epc] = passage
         self._watch(passage)
 
@@ -158,10 +162,11 @@ class Doors:
         self._watch(resting)
 
     def memory(self) -> list[Saveable]:
-        """Every open passage, resting tag and pair of photo-eyes."""
+        """Every passage that is open or ended lately, resting tag and pair of photo-eyes."""
         entries: list[Saveable] = []
         for door in self.doors.values():
             entries += door.passages.values()
+            entries += door.ended.values()
             entries += door.resting.values()
             entries += [door.beams] if door.beams is not None else []
         return entries
@@ -175,12 +180,13 @@ class Doors:
             self._forget(resting)
         while len(self._timers) >= self._limit:
             self._evict()
-        closed = door.closed.pop(read.epc, None)
-        if closed is not None and closed.goes_on(at, now, door.rules.quiet, rested=resting is not None):
-            passage = closed.passage
-            passage.reopen(now, closed.reported)
+        ended = door.ended.pop(read.epc, None)
+        if ended is not None and ended.goes_on(at, now, door.rules.quiet, rested=resting is not None):
+            passage = ended
+            passage.reopen(now)
         else:
             passage = OpenPassage(door.rules.door, read.epc, read.tid, at, now)
+            passage.stored = ended is not None  # it inherits the row
         if resting is not None:
             passage.begin_resting(resting.rested_at(at, door.rules.quiet), resting.levels)
         door.passages[read.epc] = passage
@@ -273,8 +279,10 @@ class Doors:
         reported = self._conclude(door, passage, judgement, capped=capped)
         self._stays.add(passage, now)
         if not capped:
-            half = judgement.verdict is Verdict.ONE_SIDE and reported is None
-            door.keep(ClosedPassage(passage, reported, half))
+            passage.ended = Ended(reported, judgement.verdict is Verdict.ONE_SIDE and reported is None)
+            self._changes.touch(passage)
+            for gone in door.keep(passage, now):
+                self._changes.forget(gone)
         if capped:
             self._go_on(door, passage, reported, now)
         elif reported is None and door.count_idle(passage.epc) >= IDLE_WINDOWS:

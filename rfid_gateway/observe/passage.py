@@ -1,8 +1,8 @@
-"""An open passage: one tag at one door, as running sums per antenna."""
+"""A passage being observed: one tag at one door, as running sums per antenna."""
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from rfid_gateway.observe.background import Port
 from rfid_gateway.observe.sums import Sums
@@ -19,11 +19,24 @@ RESTED_READS = 5
 RESTED_EVERY = 200_000
 
 
+class Ended(NamedTuple):
+    """How a passage was decided."""
+
+    reported: str | None
+    """Direction, if it was an event."""
+    half: bool
+    """Only one side heard it, and the other may be about to."""
+
+
 class OpenPassage:
-    """One tag at one door. Owner: `Doors`. `origin` and `seen` are UTC, the other times monotonic."""
+    """One tag at one door. Owner: `Doors`. `origin` and `seen` are UTC, the other times monotonic.
+
+    Kept for a while when it has ended, because it may turn out to go on.
+    """
 
     __slots__ = (
         "door",
+        "ended",
         "epc",
         "follows",
         "held",
@@ -49,6 +62,7 @@ class OpenPassage:
         """Quiet and not clear by itself: waiting for the votes of tags that moved with it."""
         self.follows: str | None = None
         """Direction already reported for the same stay, where the cap came before the tag was gone."""
+        self.ended: Ended | None = None
         self.sums: dict[Port, Sums] = {}
         self.rested: dict[Port, float] = {}
         """Levels at which the tag rested before, so that antennas at the edge of hearing it stay known."""
@@ -66,6 +80,7 @@ class OpenPassage:
                 "seen": self.seen,
                 "tid": self.tid,
                 "follows": self.follows,
+                "ended": self.ended,
                 "rested": [[reader, antenna, level] for (reader, antenna), level in self.rested.items()],
                 "sums": [[reader, antenna, *sums.state()] for (reader, antenna), sums in self.sums.items()],
             }
@@ -73,22 +88,41 @@ class OpenPassage:
 
     @classmethod
     def restored(cls, door: str, epc: str, text: str, monotonic: int, utc: int) -> "OpenPassage":
-        """A passage that goes on: quiet time counts anew from now, the cap from when it was opened."""
+        """As it was: quiet time counts anew from now, the cap from when it was opened."""
         state = json.loads(text)
         passage = cls(door, epc, state["tid"], state["origin"], monotonic - max(0, utc - state["origin"]))
         passage.last = monotonic
         passage.seen = state["seen"]
         passage.follows = state["follows"]
+        ended = state.get("ended")  # rows of an older gateway have none
+        passage.ended = Ended._make(ended) if ended is not None else None
         passage.sums = {(reader, antenna): Sums.restored(sums) for reader, antenna, *sums in state["sums"]}
         passage.rested = {(reader, antenna): level for reader, antenna, level in state["rested"]}
         passage.stored = True
         return passage
 
-    def reopen(self, now: int, reported: str | None) -> None:
-        """Go on with a passage that had been closed, and reported with this direction if with any."""
+    def goes_on(self, at: int, now: int, quiet: int, *, rested: bool) -> bool:
+        """Whether a read at `at` (UTC), taken now (monotonic), is still of this passage, which has ended.
+
+        Args:
+            at: when the tag was read.
+            now: when that arrived.
+            quiet: of the door, µs. A read less than this after the one before is of the same passage, and came late.
+            rested: the tag rested at the door until now.
+        """
+        assert self.ended is not None
+        if self.ended.half:
+            return at - self.seen < HALF_LIFETIME
+        late = self.origin - quiet < at < self.seen + quiet
+        return late and not rested and now - self.last < LATE
+
+    def reopen(self, now: int) -> None:
+        """Go on, although it had ended."""
+        assert self.ended is not None
         self.opened = self.last = now
-        self.follows = reported or self.follows
-        self.held = self.stored = self.waits = False
+        self.follows = self.ended.reported or self.follows
+        self.ended = None
+        self.held = self.waits = False
 
     def reads(self) -> int:
         """Reads at all antennas."""
@@ -123,28 +157,3 @@ class OpenPassage:
             sums = self.sums[port] = Sums()
             for back in range(RESTED_READS, 0, -1):
                 sums.add((heard - back * RESTED_EVERY - self.origin) * 1e-6, level)
-
-
-@dataclass(frozen=True, slots=True)
-class ClosedPassage:
-    """A passage that has ended, and may turn out to go on."""
-
-    passage: OpenPassage
-    reported: str | None
-    """Direction, if it was an event."""
-    half: bool
-    """Only one side heard it, and the other may be about to."""
-
-    def goes_on(self, at: int, now: int, quiet: int, *, rested: bool) -> bool:
-        """Whether a read at `at` (UTC), taken now (monotonic), is of the same passage.
-
-        Args:
-            at: when the tag was read.
-            now: when that arrived.
-            quiet: of the door, µs. A read less than this after the one before is of the same passage, and came late.
-            rested: the tag rested at the door until now.
-        """
-        if self.half:
-            return at - self.passage.seen < HALF_LIFETIME
-        late = self.passage.origin - quiet < at < self.passage.seen + quiet
-        return late and not rested and now - self.passage.last < LATE

@@ -161,6 +161,45 @@ def test_reads_that_come_late_make_no_second_passage(cut_at: int, outage: int) -
     assert directions in ([Direction.OUT], [Direction.UNDECIDED, Direction.OUT])
 
 
+@pytest.mark.parametrize("cut_at", range(200, 5_500, 200))
+@pytest.mark.parametrize("restart_after", [0, 2_000, 10_000])
+def test_reads_that_come_late_make_no_second_passage_over_a_restart(cut_at: int, restart_after: int) -> None:
+    """Which passages were decided lately is kept as well: the reader keeps its reads while the gateway restarts."""
+    way = [late(each, cut_at * MS, 20_000 * MS) for each in (hill(1, 2_000 * MS), hill(2, 4_000 * MS))]
+    reports = sorted((each for hill in way for each in hill), key=lambda each: each.received_monotonic)
+    before = [each for each in reports if each.received_monotonic <= cut_at * MS]
+    restart_at = cut_at * MS + restart_after * MS
+    first, second = Observer([], [DOOR]), Observer([], [DOOR])
+    observed = [observation for each in before for observation in first.report(each)] + first.expire(restart_at)
+    second.restore(first.changed(), restart_at, UTC + restart_at)
+    observed += run(second, reports[len(before) :])
+    directions = [each.direction for each in observed if isinstance(each, Passage)]
+    assert directions.count(Direction.OUT) == 1
+    assert directions in ([Direction.OUT], [Direction.UNDECIDED, Direction.OUT])
+
+
+def test_what_is_kept_of_ended_passages_goes_after_a_minute_or_a_thousand() -> None:
+    observer = Observer([], [DOOR])
+    rows: set[tuple[str, str, str]] = set()
+
+    def pass_by(number: int, at: int) -> None:
+        for tick in range(3):
+            read = TagRead(f"{number:024X}", 1 + tick // 2, UTC + at + tick, UTC + at + tick, -50.0)
+            observer.report(TagReport("dock", UTC + at, at + tick, (read,)))
+        observer.expire(at + 5_000 * MS)
+        for *key, state in observer.changed():
+            rows.discard(tuple(key)) if state is None else rows.add(tuple(key))
+
+    for number in range(1_100):
+        pass_by(number, number)
+    assert len(rows) == 1_000
+    pass_by(5_000, 70_000 * MS)
+    assert rows == {("passage", "d", f"{5_000:024X}")}
+    pass_by(5_000, 140_000 * MS)
+    pass_by(6_000, 210_000 * MS)
+    assert rows == {("passage", "d", f"{6_000:024X}")}
+
+
 def test_what_arrives_more_than_a_minute_late_is_a_passage_of_its_own() -> None:
     """Then it is more likely that the reader's clock stands still."""
     again = [late(each, 0, 90_000 * MS) for each in (hill(1, 2_000 * MS), hill(2, 4_000 * MS))]
