@@ -44,8 +44,8 @@ class Running:
         assert self.error is None
 
     def ends_soon(self) -> bool:
-        """Whether the driver returns within two seconds."""
-        self.thread.join(2)
+        """Whether the driver returns instead of going on."""
+        self.thread.join(60)
         return not self.thread.is_alive()
 
 
@@ -57,4 +57,4 @@ def running(driver: Driver) -> Iterator[Running]:
         yield run
     finally:
         driver.close()
-        run.thread.join(10)
+        run.thread.join(60)

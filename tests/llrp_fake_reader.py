@@ -96,7 +96,7 @@ class FakeReader:
         for talk in self.talks:
             with contextlib.suppress(OSError):
                 talk.socket.shutdown(socket.SHUT_RDWR)
-        self._thread.join(5)
+        self._thread.join(60)
         self._listener.close()
 
     def _accept(self) -> None:

@@ -17,7 +17,7 @@ from typing import Any
 from paho.mqtt.client import Client, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 
 
 def mosquitto_path() -> str | None:

@@ -38,7 +38,7 @@ class Tap:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._threads[0].join(5)
+        self._threads[0].join(60)
         for one in self._sockets:
             one.close()
 
@@ -49,7 +49,7 @@ class Tap:
         back = threading.Thread(target=self._pump, args=(reader, client, False), daemon=True)
         back.start()
         self._pump(client, reader, from_client=True)
-        back.join(5)
+        back.join(60)
 
     def _pump(self, source: socket.socket, sink: socket.socket, from_client: bool) -> None:  # noqa: FBT001  # thread
         try:

@@ -49,7 +49,7 @@ def server(serve: Callable[[socket.socket], None], address: str = "127.0.0.1") -
     finally:
         listener.shutdown(socket.SHUT_RDWR)
         listener.close()
-        thread.join(5)
+        thread.join(60)
 
 
 def driver(port: int, host: str = "127.0.0.1") -> LlrpReader:
@@ -110,9 +110,9 @@ def test_closing_ends_the_wait_for_a_greeting() -> None:
         reader = driver(port)
         thread = threading.Thread(target=reader.run, args=(lambda _item: None,))
         thread.start()
-        assert connected.wait(5)
+        assert connected.wait(60)
         reader.close()
-        thread.join(2)
+        thread.join(60)
         assert not thread.is_alive()
 
 

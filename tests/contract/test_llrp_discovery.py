@@ -36,7 +36,7 @@ def listener(host: str, port: int, words: bytes) -> Iterator[None]:
         thread = threading.Thread(target=serve)
         thread.start()
         yield
-        thread.join(5.0)
+        thread.join(60)
 
 
 def found(request: DiscoveryRequest) -> list[FoundReader]:

@@ -51,7 +51,7 @@ def reader(port: int, identification: str, antenna: int = 1) -> Iterator[socket.
     finally:
         with contextlib.suppress(OSError):
             line.shutdown(socket.SHUT_RDWR)
-        thread.join(5)
+        thread.join(60)
         line.close()
 
 

@@ -69,7 +69,7 @@ def tls_reader(certificate: trustme.LeafCert, *, wants_client: bool = False) -> 
         yield listener.getsockname()[1]
     finally:
         listener.close()
-        thread.join(5)
+        thread.join(60)
 
 
 def driver(port: int, **more: str | bool) -> LlrpReader:
@@ -142,7 +142,7 @@ def test_a_port_without_tls_is_an_error_with_a_hint(ca_file: str) -> None:
     thread.start()
     with listener, pytest.raises(ReaderError, match="no TLS is spoken"):
         driver(listener.getsockname()[1], tls_ca_file=ca_file).run(lambda _item: None)
-    thread.join(5)
+    thread.join(60)
 
 
 def test_a_certificate_file_that_is_missing_is_named() -> None:

@@ -243,7 +243,7 @@ def test_a_peer_that_hangs_up_is_told() -> None:
         thread.start()
         with pytest.raises(ReaderError, match="closed the connection"):
             list(detect_serial(DetectionRequest(f"socket://127.0.0.1:{port}")))
-        thread.join(5.0)
+        thread.join(60)
 
 
 def test_nobody_on_the_line_is_exit_code_1_and_words() -> None:
@@ -270,7 +270,7 @@ def terminal() -> Iterator[tuple[int, str]]:
     thread.start()
     yield ours, os.ttyname(theirs)
     stopped.set()
-    thread.join(5.0)
+    thread.join(60)
     os.close(ours)
     os.close(theirs)
 
@@ -294,7 +294,7 @@ def test_text_that_is_no_tag_is_shown_as_text() -> None:
         thread = threading.Thread(target=weigh)
         thread.start()
         done = detect_command(f"socket://127.0.0.1:{server.getsockname()[1]}", "--listen-only")
-        thread.join(5.0)
+        thread.join(60)
     assert done.returncode == 1
     assert r"'ST,GS,+  12.345kg\r\n'" in done.stderr
 

@@ -42,7 +42,7 @@ from rfid_simulators.serial.wires import PtyWire, TcpWire, Wire
 from rfid_simulators.world.sighting import Sighting
 
 TAGS = 400
-PATIENCE_S = 15.0
+PATIENCE_S = 60.0
 
 
 def until(condition: Callable[[], bool]) -> bool:

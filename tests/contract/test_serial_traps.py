@@ -203,7 +203,7 @@ def supervised(config: ReaderConfig) -> Iterator[list[ReaderItem]]:
         yield items
     finally:
         supervisor.close()
-        assert supervisor.join(10)
+        assert supervisor.join(60)
 
 
 def reads_more(items: list[ReaderItem]) -> None:
@@ -459,5 +459,5 @@ def running_noise(make_bytes: Callable[[], bytes]) -> Iterator[str]:
         thread = threading.Thread(target=send)
         thread.start()
         yield f"socket://127.0.0.1:{listener.getsockname()[1]}"
-        thread.join(10)
+        thread.join(60)
         assert not thread.is_alive()

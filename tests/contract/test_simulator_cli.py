@@ -33,7 +33,7 @@ def read_from(options: list[str], enough: int) -> tuple[str, set[str]]:
         try:
             tags = asyncio.run(epcs(int(found[1]), enough))
             process.send_signal(signal.SIGINT)
-            _, errors = process.communicate(timeout=10)
+            _, errors = process.communicate(timeout=60)
         finally:
             process.kill()
     assert (process.returncode, errors) == (0, "stopped\n")

@@ -85,7 +85,7 @@ def running(
         yield publisher
     finally:
         publisher.close()
-        thread.join(30)
+        thread.join(60)
         assert not thread.is_alive()
 
 

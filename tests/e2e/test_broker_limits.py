@@ -164,7 +164,7 @@ def answering(*connack: bytes) -> Iterator[int]:
         thread.start()
         yield server.getsockname()[1]
         closing.set()
-        thread.join(30)
+        thread.join(60)
 
 
 # MQTT 5 3.2.2.2 and 3.2.2.3.16: use another server, Server Reference "b:1883"; server moved, without one

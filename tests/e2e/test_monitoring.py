@@ -193,7 +193,7 @@ def scraping(folder: Path, gateway_port: int) -> Iterator[int]:
         yield port
     finally:
         process.terminate()
-        process.wait(20)
+        process.wait(60)
 
 
 def ask(port: int, path: str, **parameters: str) -> Any:

@@ -131,7 +131,7 @@ def test_a_broker_that_names_the_unsupported_version_is_served_in_3_1_1_at_once(
         with running(database, server.getsockname()[1]) as publisher:
             eventually(connected(publisher), "connected")
             assert publisher.state.version == "3.1.1"
-        thread.join(30)
+        thread.join(60)
     assert [versions.get(timeout=1), versions.get(timeout=1)] == [5, 4]
 
 
@@ -167,7 +167,7 @@ def test_an_event_that_the_broker_refuses_stays_and_is_published_later(database:
         with running(database, server.getsockname()[1]) as publisher:
             eventually(lambda: publisher.state.published == 1, "the row is published")
             assert (publisher.state.refused, publisher.state.connections) == (2, 1)
-        thread.join(30)
+        thread.join(60)
     assert sum(b"/events/" in topic for topic in topics) == 3
     assert backlog(database) == 0
 

@@ -409,4 +409,4 @@ def test_the_service_manager_hears_of_a_reload_and_of_one_that_was_refused(tmp_p
             eventually(lambda: heard("READY=1"), "and is applied")
             eventually(lambda: heard("STATUS=0 of 1"), "the status has forgotten the refusal")
             gateway.terminate()
-            assert gateway.wait(30) == 0
+            assert gateway.wait(60) == 0

@@ -71,7 +71,7 @@ def looking(answer: str | None) -> tuple[Homing, list[str], Callable[[], None]]:
 
     def wait() -> None:
         assert homing._thread is not None
-        homing._thread.join(10)
+        homing._thread.join(60)
 
     return homing, asked, wait
 

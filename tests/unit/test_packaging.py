@@ -181,7 +181,7 @@ def test_as_a_service_the_example_waits_and_says_so(tmp_path: Path) -> None:
             assert said.startswith(f"READY=1\nSTATUS=not configured: call rfid-gateway setup, which writes {file}")
             assert manager.recv(1000) == b"WATCHDOG=1"
             gateway.terminate()
-            assert gateway.wait(30) == 0
+            assert gateway.wait(60) == 0
 
 
 def test_service_install_writes_and_uninstall_removes_what_belongs_to_the_service(tmp_path: Path) -> None:

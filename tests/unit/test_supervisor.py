@@ -61,20 +61,20 @@ def supervised(request: pytest.FixtureRequest) -> Iterator[ReaderSupervisor]:
     supervisor.start()
     yield supervisor
     supervisor.close()
-    assert supervisor.join(10)
+    assert supervisor.join(60)
 
 
 def test_a_restart_runs_a_new_driver_at_once_and_the_old_one_never_again(supervised: ReaderSupervisor) -> None:
     for number in range(20):
-        assert Doorbell.made[number].running.wait(10)
+        assert Doorbell.made[number].running.wait(60)
         supervised.restart()
         eventually(lambda: len(Doorbell.made) > number + 1, "a new driver")  # noqa: B023 - called before the next round
         assert Doorbell.made[number].closed.is_set()
-    assert Doorbell.made[-1].running.wait(10)
+    assert Doorbell.made[-1].running.wait(60)
 
 
 def test_a_reader_that_ends_while_it_is_restarted_ends(supervised: ReaderSupervisor) -> None:
-    assert Doorbell.made[0].running.wait(10)
+    assert Doorbell.made[0].running.wait(60)
     supervised.restart()
     supervised.close()
-    assert supervised.join(10)
+    assert supervised.join(60)
