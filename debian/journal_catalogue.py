@@ -1,22 +1,19 @@
-"""Write what is made of systemd/journal.toml.
+"""Write what is made of systemd/journal.toml: the explanations of log events.
 
     journal_catalogue.py docs FILE        docs/journal.md, for people
     journal_catalogue.py catalog FOLDER   rfid-gateway.catalog and rfid-gateway.de.catalog, for `journalctl -x`
 
-The format of a catalogue: systemd.io/CATALOG.
+The catalogues are in English and German.
 """
 
 import re
 import sys
-import textwrap
 import tomllib
-from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 from rfid_gateway.journal import message_id
+from rfid_gateway.journal_catalogue import CATALOGUES, Kinds, catalogue
 
-Kinds = Mapping[str, Mapping[str, Any]]
 SOURCE = Path(__file__).resolve().parents[1] / "systemd/journal.toml"
 
 _HEAD = """\
@@ -38,8 +35,8 @@ Started by systemd, the gateway writes its log with fields into the journal. The
     journalctl RFID_EVENT=reader.down RFID_READER=dock-1 --since today
     journalctl -u rfid-gateway -p warning -o json --output-fields=RFID_EVENT,RFID_READER,RFID_REASON,MESSAGE
 
-The explanations (`-x`) come with the Debian package. While the journal's socket is away, and where the log is not the
-journal, the same lines go to standard error.
+The explanations (`-x`) come with the Debian package and with `rfid-gateway service install`. While the journal's socket
+is away, and where the log is not the journal, the same lines go to standard error.
 
 The id is the UUID version 5 of the name in the namespace `6b6d63b6-0f43-4f3a-9d6e-5c1b1f3a7c52`, without hyphens. So
 names are an interface: they are not changed without need.
@@ -47,7 +44,6 @@ names are an interface: they are not changed without need.
 Made of `systemd/journal.toml` by `python debian/journal_catalogue.py docs docs/journal.md`.
 
 """
-_WORDS = {"": ("Meaning", "Do"), "de": ("Bedeutung", "Tun")}
 
 
 def load() -> Kinds:
@@ -70,27 +66,6 @@ def document(kinds: Kinds) -> str:
     return "".join(parts).rstrip("\n") + "\n"
 
 
-def catalogue(kinds: Kinds, language: str = "") -> str:
-    """A catalogue in English, or in another language as far as there is something in it."""
-    entries = []
-    for name, kind in sorted(kinds.items()):
-        words = kind.get(language) if language else kind
-        if words is not None:
-            entries.append("\n".join(_entry(name, words, *_WORDS[language])))
-    return "\n\n".join(entries) + "\n"
-
-
-def _entry(name: str, words: Mapping[str, str], means: str, do: str) -> Iterator[str]:
-    yield f"-- {message_id(name)}"
-    yield f"Subject: {words['subject']}"
-    yield "Defined-By: rfid-gateway"
-    yield "Documentation: man:rfid-gateway(1)"
-    yield ""
-    for title, text in ((means, words["means"]), (do, words["do"])):
-        # A line that begins with two hyphens would begin the next entry.
-        yield textwrap.fill(f"{title}: {text}", 76, break_long_words=False, break_on_hyphens=False)
-
-
 def _plain(text: str) -> str:
     """Fields in a text as the document names them."""
     return re.sub(r"@(RFID_[A-Z_]+)@", r"`\1`", text)
@@ -104,8 +79,8 @@ def main() -> None:
         place.write_text(document(kinds), encoding="utf-8")
         return
     place.mkdir(parents=True, exist_ok=True)
-    (place / "rfid-gateway.catalog").write_text(catalogue(kinds), encoding="utf-8")
-    (place / "rfid-gateway.de.catalog").write_text(catalogue(kinds, "de"), encoding="utf-8")
+    for name, language in CATALOGUES.items():
+        (place / name).write_text(catalogue(kinds, language), encoding="utf-8")
 
 
 if __name__ == "__main__":

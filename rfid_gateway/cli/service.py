@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tomllib
 from dataclasses import dataclass
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -11,6 +12,7 @@ from pathlib import Path
 import click
 
 from rfid_gateway.cli.packaged import FILES, is_example
+from rfid_gateway.journal_catalogue import CATALOGUES, catalogue
 
 _PACKAGED_PROGRAM = "/usr/bin/rfid-gateway"
 HIDDEN = ("/home", "/root", "/tmp", "/var/tmp", "/run/user")  # noqa: S108 - names to refuse, not to use
@@ -36,9 +38,16 @@ def service_files(program: Path) -> tuple[InstalledFile, ...]:
         "rfid-gateway.tmpfiles": "etc/tmpfiles.d/rfid-gateway.conf",
         "rfid-gateway.rules": "etc/udev/rules.d/70-rfid-gateway.rules",
     }
-    return tuple(
-        InstalledFile(target, _text(FILES / "systemd" / name).replace(_PACKAGED_PROGRAM, str(program)))
-        for name, target in places.items()
+    kinds = tomllib.loads(_text(FILES / "systemd/journal.toml"))
+    return (
+        *(
+            InstalledFile(target, _text(FILES / "systemd" / name).replace(_PACKAGED_PROGRAM, str(program)))
+            for name, target in places.items()
+        ),
+        *(
+            InstalledFile(f"usr/local/lib/systemd/catalog/{name}", catalogue(kinds, language))
+            for name, language in CATALOGUES.items()
+        ),
     )
 
 
@@ -75,6 +84,7 @@ def install(root: Path) -> None:
     if root == Path("/"):
         _call("systemd-sysusers", "/etc/sysusers.d/rfid-gateway.conf")
         _call("systemd-tmpfiles", "--create", "/etc/tmpfiles.d/rfid-gateway.conf")
+        _call("journalctl", "--update-catalog")
         _call("systemctl", "daemon-reload")
         _call("systemctl", "enable", "--now", "rfid-gateway.service")
     if is_example(config):
@@ -96,6 +106,7 @@ def uninstall(root: Path) -> None:
     for target in present:
         _remove(target)
     if root == Path("/"):
+        _call("journalctl", "--update-catalog")
         _call("systemctl", "daemon-reload")
     click.echo("configuration (/etc/rfid-gateway), events (/var/lib/rfid-gateway) and user are kept")
 

@@ -454,8 +454,11 @@ class _Life:
         yield "service install without the package", good, f"{state} {text} {done.stdout[-300:]}"
         runs = program in box.run("cat", f"/proc/{self._pid()}/cmdline").replace("\0", " ")
         yield "and it runs that program", runs, box.show(UNIT, "ExecStart")
+        explained = "rfid-gateway: " in box.run("journalctl", "--list-catalog")
+        yield "and journalctl -x explains its entries", explained, ""
         done = box.finish(program, "service", "uninstall")
         gone = box.finish("systemctl", "cat", UNIT).returncode != 0
+        gone = gone and "rfid-gateway: " not in box.run("journalctl", "--list-catalog")
         kept = box.finish("test", "-f", CONFIG).returncode == 0
         yield "service uninstall", done.returncode == 0 and gone and kept, done.stdout
 

@@ -11,6 +11,7 @@ from types import ModuleType
 import pytest
 
 from rfid_gateway.alerts import Alert
+from rfid_gateway.cli.service import service_files
 from rfid_gateway.commands.reply import Outcome
 from rfid_gateway.journal import message_id
 from rfid_gateway.status_report import Summary
@@ -93,11 +94,12 @@ def test_the_document_is_up_to_date_and_has_the_right_ids(catalogue: ModuleType)
 def test_systemd_takes_the_catalogues(catalogue: ModuleType, tmp_path: Path) -> None:
     if shutil.which("journalctl") is None:
         skip_or_fail("journalctl is not installed")
-    folder = tmp_path / "usr/lib/systemd/catalog"
-    folder.mkdir(parents=True)
     (tmp_path / "var/lib/systemd/catalog").mkdir(parents=True)
-    (folder / "rfid-gateway.catalog").write_text(catalogue.catalogue(catalogue.load()))
-    (folder / "rfid-gateway.de.catalog").write_text(catalogue.catalogue(catalogue.load(), "de"))
+    for file in service_files(Path("/opt/rfid-gateway/bin/rfid-gateway")):
+        target = tmp_path / file.target
+        if target.suffix == ".catalog":
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_text(file.content)
     updated = journalctl(tmp_path, "--update-catalog")
     assert (updated.returncode, updated.stderr) == (0, "")
     listed = dict(line.split(" ", 1) for line in journalctl(tmp_path, "--list-catalog").stdout.splitlines())

@@ -187,8 +187,9 @@ def test_what_is_kept_of_ended_passages_goes_after_a_minute_or_a_thousand() -> N
             read = TagRead(f"{number:024X}", 1 + tick // 2, UTC + at + tick, UTC + at + tick, -50.0)
             observer.report(TagReport("dock", UTC + at, at + tick, (read,)))
         observer.expire(at + 5_000 * MS)
-        for *key, state in observer.changed():
-            rows.discard(tuple(key)) if state is None else rows.add(tuple(key))
+        for kind, name, epc, state in observer.changed():
+            change = rows.discard if state is None else rows.add
+            change((kind, name, epc))
 
     for number in range(1_100):
         pass_by(number, number)
