@@ -58,7 +58,7 @@ class RunningGateway:
         """End it as systemd would; returns what it said."""
         assert self._process is not None
         self._process.send_signal(signal.SIGTERM)
-        said, _ = self._process.communicate(timeout=30)
+        said, _ = self._process.communicate(timeout=60)
         assert self._process.returncode == 0, self.log()
         return said
 

@@ -32,8 +32,10 @@ from tests.servers import Mosquitto, Subscriber, eventually, free_port, subscrib
 SECOND = 1_000_000
 SETTLE = 12 * SECOND
 """World time between a movement and the latest moment at which it must have been decided."""
-SECONDS = 50
-"""How long goods move while the gateway is wrecked."""
+SECONDS = 38
+"""How long the gateway is wrecked at least."""
+CUTS = 4
+"""And how often at least, however long that takes on a busy machine: gateway, broker, gateway, gateway."""
 ANNOUNCED_S = 180
 """What enters the warehouse until then is announced; the run is over long before."""
 
@@ -44,7 +46,7 @@ class Site:
     def __init__(self, parts: ExitStack, broker: Mosquitto, folder: Path, world: World) -> None:
         self.began = SystemClock().monotonic_us()
         self.end = ANNOUNCED_S * SECOND
-        """µs of world time. Counted from when the gateway reads, because its start takes long on a busy machine."""
+        """µs of world time; set when the gateway has been wrecked often enough."""
         radios = {name: self._until_end(world.radio(name)) for name in ("dock-1", "storage-1", "packing-1")}
         readers = [LlrpReaderServer(sources=Sources(radios[name])) for name in ("dock-1", "storage-1")]
         for reader in readers:
@@ -102,13 +104,13 @@ def reads_since(gateway: RunningGateway, at: int) -> bool:
 
 
 def wreck(gateway: RunningGateway, broker: Mosquitto, site: Site, end: int, chance: random.Random) -> Counter[str]:
-    """Until `end`, kill the gateway or the broker again and again, at random instants of a gateway that reads.
+    """Kill the gateway or the broker again and again, at random instants of a gateway that reads: until `end` at least.
 
     LLRP has no acknowledgement of reports: what a reader held while we were away, and sends to a gateway that is
     killed before its next checkpoint, nobody has any more. So every kill finds a gateway that had come back.
     """
     done: Counter[str] = Counter()
-    while site.now() < end:
+    while site.now() < end or done.total() < CUTS:
         # The state is written once a second, and a killed gateway has left its last one: what the next but one says
         # holds, and by then what the readers held has long been saved.
         for _ in range(2):
@@ -141,17 +143,15 @@ def test_cuts_lose_nothing_and_double_nothing(mosquitto: Mosquitto, site: Site) 
         shipments = announce_all(mosquitto)
         eventually(lambda: gateway.online("dock-1", "storage-1", "packing-1"), "everything is online")
         first = site.now()
-        site.end = first + SECONDS * SECOND
-        last = site.end - SETTLE
-        cuts = wreck(gateway, mosquitto, site, last, random.Random(seed))
+        cuts = wreck(gateway, mosquitto, site, first + SECONDS * SECOND, random.Random(seed))
+        last = site.now()
+        site.end = last + SETTLE
         eventually(lambda: site.now() > site.end + SETTLE, "the last passage is over", patience_s=60)
         wait_for_outbox(gateway)
         stored = gateway.ask("events", "--limit", "10000")
         eventually(lambda: len({e["event_id"] for e in events_of(backend)}) == len(stored), "all events have arrived")
         received = events_of(backend)
 
-    assert cuts["gateway killed"] >= 2
-    assert cuts["broker restarted"] >= 1
     # Nothing lost or doubled between outbox and subscriber: every sequence, each always with the same event.
     by_sequence = {event["sequence"]: event["event_id"] for event in received}
     assert sorted(by_sequence) == list(range(1, len(stored) + 1))
