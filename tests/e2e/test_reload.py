@@ -247,7 +247,7 @@ def test_rules_take_effect_and_the_log_level_too(hall: Hall) -> None:
     eventually(lambda: bool(hall.backend.payloads(f"{OWN}/events/packing")), "events have the new step")
     eventually(lambda: hall.status()["reload"] is not None, "status tells of the reload")
     assert hall.status()["reload"]["mistakes"] == []
-    time.sleep(1.0)  # the level follows with the main thread's next turn
+    time.sleep(3.0)  # the level follows with the main thread's next turn
     said = len(hall.gateway.log())
     hall.write(replace(hall.plan, more=""))
     hall.gateway.hang_up()
