@@ -52,6 +52,10 @@ RETRY_US = 1_000_000
 """How often a commit is tried again while the disk or the database does not let it."""
 
 
+_States = dict[tuple[str, str, str], SavedState]
+"""Rows of observation's memory by their keys."""
+
+
 @dataclass(slots=True)
 class _Pending:
     """What no commit has taken yet; it outlives a commit that fails. Owner: the pipeline."""
@@ -59,7 +63,7 @@ class _Pending:
     observations: list[Observation] = field(default_factory=list)
     messages: list[DirectoryMessage | Received] = field(default_factory=list)
     """What the broker keeps until it is committed, in the order in which it came."""
-    states: dict[tuple[str, str, str], SavedState] = field(default_factory=dict)
+    states: _States = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,8 +162,8 @@ class Pipeline:
             return Drained()
         self._last_commit = now
         tight = self.house.tight or self.store_trouble
-        batch = self._pending.observations[: COMMIT_TIGHT if tight else COMMIT_MAX]
-        whole = len(batch) == len(self._pending.observations)
+        at_once = COMMIT_TIGHT if tight else COMMIT_MAX
+        batch, left = self._pending.observations[:at_once], self._pending.observations[at_once:]
         began = self._clock.monotonic_us()
         try:
             with self._store.transaction():
@@ -167,14 +171,12 @@ class Pipeline:
                 late = self._binding.bound_late()
                 bound, unknown = self._binding.resolve([*late, *batch])
                 events, last_sequence, misplaced = self._binding.append(bound)
-                # What is kept in mind must never be ahead of the events that follow from it.
-                if whole:
-                    self._save_states()
+                waiting = self._save_states(batch, left)
         except StoreError as error:
             self.keep_for_later(error)
             return Drained()
         self.commits.add(self._clock.monotonic_us() - began)
-        self._settle(replies, len(batch))
+        self._settle(replies, _Pending(left, states=waiting))
         self.events += events
         self.unknown += len(unknown)
         self._lesser.count(bound)
@@ -286,23 +288,30 @@ class Pipeline:
             return True
         return now - self._last_commit >= CHECKPOINT_US
 
-    def _save_states(self) -> None:
-        for row in self._observer.changed():
-            self._pending.states[row[:3]] = row
-        self._store.observation_state.save(StateRow(*row) for row in self._pending.states.values())
+    def _save_states(self, batch: Sequence[Observation], left: Sequence[Observation]) -> _States:
+        """Write what observation has in mind; returns what waits for the observations that are left.
 
-    def _settle(self, replies: _Replies, committed: int) -> None:
+        What is kept in mind must never be ahead of the events that follow from it: they would be lost with a kill. Nor
+        behind: they would be made again. So with a piece go the tags of which it has the last.
+        """
+        states = self._pending.states
+        for row in self._observer.changed():
+            states[row[:3]] = row
+        said = {each.epc for each in batch} - {each.epc for each in left}
+        waiting = {key: row for key, row in states.items() if row.epc not in said} if left else {}
+        self._store.observation_state.save(StateRow(*row) for key, row in states.items() if key not in waiting)
+        return waiting
+
+    def _settle(self, replies: _Replies, left: _Pending) -> None:
         """After a commit: nothing of it waits any longer, and the broker may forget the messages."""
         for answer in replies.answers:
             assert self._desk is not None
             self._desk.say(answer)
-        pending = self._pending
-        for message in pending.messages:
+        for message in self._pending.messages:
             message.acknowledge()
-        left = pending.observations[committed:]
-        self._pending = _Pending(left, states=pending.states if left else {})
+        self._pending = left
         self._retry_at = 0
-        if self.store_trouble and not left:
+        if self.store_trouble and not left.observations:
             # Not before: room for one commit is not yet room for all, and people need not hear of each.
             log.info("store.recovered")
             self.store_trouble = ""

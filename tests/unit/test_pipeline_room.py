@@ -67,6 +67,12 @@ class Site:
             except StoreError as error:
                 self.pipeline.keep_for_later(error)
 
+    def restart(self) -> None:
+        """As after a kill: what was not committed is gone."""
+        self.store.close()
+        self.store = open_store(self.path)
+        self.pipeline = Pipeline(self.config, self.store, self.clock)
+
     def publish_all(self) -> None:
         """As the publisher does, through a connection of its own."""
         with open_existing_store(self.path) as store:
@@ -179,6 +185,21 @@ def test_beyond_the_bound_the_oldest_observations_go_and_are_counted(
         assert len(bounded.stored()) == 1100 - lost
         assert bounded.stored()[-300:] == [epc(number) for number in range(800, 1100)]
         assert bounded.store.outbox.next_sequence() == 1101 - lost
+
+
+def test_a_kill_between_the_pieces_of_what_waited_loses_nothing_and_says_nothing_twice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gateway, "COMMIT_MAX", 10)
+    with site(tmp_path / "gateway.db") as cut:
+        cut.announce()
+        cut.arrive(30)
+        assert cut.stored() == [epc(number) for number in range(10)]
+        cut.restart()
+        cut.arrived = 0
+        cut.arrive(30)
+        cut.tick()
+        assert sorted(cut.stored()) == [epc(number) for number in range(30)]
 
 
 def test_a_file_size_limit_of_the_process_is_survived_like_a_full_disk(tmp_path: Path) -> None:
