@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from rfid_gateway.clock import SystemClock
 from rfid_simulators.world.sighting import Radio, Sighting
 from tests.servers import Mosquitto, eventually, free_port
 
@@ -23,8 +24,11 @@ class RunningGateway:
         self.configuration = configuration
         self._process: subprocess.Popen[str] | None = None
         self._log = configuration.with_suffix(".log")
+        self._started_at = 0
+        """UTC, µs. Before the gateway has written its state, that of its last run is still there."""
 
     def start(self) -> None:
+        self._started_at = SystemClock().utc_us()
         with self._log.open("a", encoding="utf-8") as log:
             self._process = subprocess.Popen(
                 [PROGRAM, "run", "--config", self.configuration], stdout=subprocess.PIPE, stderr=log, text=True
@@ -74,12 +78,13 @@ class RunningGateway:
         return [json.loads(line) for line in done.stdout.splitlines()]
 
     def online(self, *readers: str) -> bool:
-        """Whether these readers are read from and the broker is there."""
+        """Whether these readers are read from and the broker is there, since it was started last."""
         try:
             (state,) = self.ask("status")
         except AssertionError:
             return False
-        return "connected to" in state["broker"] and all(
+        here = state["at"] > self._started_at and "connected to" in state["broker"]
+        return here and all(
             name in state["readers"] and state["readers"][name]["state"] == "online" for name in readers
         )
 

