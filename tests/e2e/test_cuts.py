@@ -36,8 +36,8 @@ SECONDS = 38
 """How long the gateway is wrecked at least."""
 CUTS = 4
 """And how often at least, however long that takes on a busy machine: gateway, broker, gateway, gateway."""
-ANNOUNCED_S = 180
-"""What enters the warehouse until then is announced; the run is over long before."""
+ANNOUNCED_S = 600
+"""What enters the warehouse until then is announced; the run is over before, also on a busy machine."""
 
 
 class Site:
@@ -135,7 +135,7 @@ def events_of(backend: Subscriber) -> list[dict[str, Any]]:
     return [json.loads(payload) for payload in backend.payloads("rfid/demo/gate-1/events/")]
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(480)
 def test_cuts_lose_nothing_and_double_nothing(mosquitto: Mosquitto, site: Site) -> None:
     seed = random.SystemRandom().randrange(1 << 32)
     print(f"seed {seed}")
