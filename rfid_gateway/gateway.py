@@ -297,8 +297,10 @@ class Pipeline:
         states = self._pending.states
         for row in self._observer.changed():
             states[row[:3]] = row
-        said = {each.epc for each in batch} - {each.epc for each in left}
-        waiting = {key: row for key, row in states.items() if row.epc not in said} if left else {}
+        waiting: _States = {}
+        if left:
+            said = {each.epc for each in batch} - {each.epc for each in left}
+            waiting = {key: row for key, row in states.items() if row.epc not in said}
         self._store.observation_state.save(StateRow(*row) for key, row in states.items() if key not in waiting)
         return waiting
 

@@ -152,6 +152,8 @@ def test_cuts_lose_nothing_and_double_nothing(mosquitto: Mosquitto, site: Site) 
         eventually(lambda: len({e["event_id"] for e in events_of(backend)}) == len(stored), "all events have arrived")
         received = events_of(backend)
 
+    assert cuts["gateway killed"] >= 2
+    assert cuts["broker restarted"] >= 1
     # Nothing lost or doubled between outbox and subscriber: every sequence, each always with the same event.
     by_sequence = {event["sequence"]: event["event_id"] for event in received}
     assert sorted(by_sequence) == list(range(1, len(stored) + 1))
