@@ -1,5 +1,6 @@
 """Passages at a door, from reads written by hand."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from rfid_gateway.observe.observations import Direction, Observation, Passage
 from rfid_gateway.observe.observer import Observer
 from rfid_gateway.observe.rules import DoorRules
+from rfid_gateway.observe.saved import SavedState
 from rfid_gateway.reads import TagRead, TagReport
 
 UTC = 1_790_000_000_000_000
@@ -163,7 +165,10 @@ def test_reads_that_come_late_make_no_second_passage(cut_at: int, outage: int) -
 
 @pytest.mark.parametrize("cut_at", range(200, 5_500, 200))
 @pytest.mark.parametrize("restart_after", [0, 2_000, 10_000])
-def test_reads_that_come_late_make_no_second_passage_over_a_restart(cut_at: int, restart_after: int) -> None:
+@pytest.mark.parametrize("kept", [Observer.changed, Observer.memory], ids=["restart", "reload"])
+def test_reads_that_come_late_make_no_second_passage_over_a_restart(
+    kept: Callable[[Observer], list[SavedState]], cut_at: int, restart_after: int
+) -> None:
     """Which passages were decided lately is kept as well: the reader keeps its reads while the gateway restarts."""
     way = [late(each, cut_at * MS, 20_000 * MS) for each in (hill(1, 2_000 * MS), hill(2, 4_000 * MS))]
     reports = sorted((each for hill in way for each in hill), key=lambda each: each.received_monotonic)
@@ -171,7 +176,7 @@ def test_reads_that_come_late_make_no_second_passage_over_a_restart(cut_at: int,
     restart_at = cut_at * MS + restart_after * MS
     first, second = Observer([], [DOOR]), Observer([], [DOOR])
     observed = [observation for each in before for observation in first.report(each)] + first.expire(restart_at)
-    second.restore(first.changed(), restart_at, UTC + restart_at)
+    second.restore(kept(first), restart_at, UTC + restart_at)
     observed += run(second, reports[len(before) :])
     directions = [each.direction for each in observed if isinstance(each, Passage)]
     assert directions.count(Direction.OUT) == 1
